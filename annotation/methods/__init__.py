@@ -1,0 +1,1 @@
+"""Ways from votes to labels, one per file; each declares METHOD."""

@@ -1,0 +1,1 @@
+"""What an expert is asked, one per file; each declares QUESTION."""

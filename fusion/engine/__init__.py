@@ -1,0 +1,1 @@
+"""Training, evaluation and prediction: the only place that imports torch."""

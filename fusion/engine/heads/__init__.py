@@ -1,0 +1,1 @@
+"""One shape of target per file; each declares HEAD."""

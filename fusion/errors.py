@@ -1,0 +1,41 @@
+"""The one tree of errors. A message says what is wrong, where, and what to do next."""
+
+
+class GeoquorumError(Exception):
+    """Root of every error that this project raises on purpose."""
+
+
+class UnknownKindError(GeoquorumError):
+    """A task, modality, scheme, question, method, exporter or network that nobody declared."""
+
+
+class BadInputError(GeoquorumError):
+    """A file or a value from outside that cannot be taken as it is."""
+
+
+class BadRasterError(BadInputError):
+    """A raster that is refused: its driver, size, CRS, bands or blocks are not what they must be."""
+
+
+class BadVotesError(BadInputError):
+    """Votes that no consensus can be made of."""
+
+
+class NoLocationError(BadInputError):
+    """Something that needs a place on the ground was asked of a sample that has none."""
+
+
+class PackError(GeoquorumError):
+    """A dataset version on disk that is not whole, not known to this version, or not what its checksum says."""
+
+
+class LeakError(GeoquorumError):
+    """Splits that share ground, scenes or groups."""
+
+
+class SpecError(GeoquorumError):
+    """A run that contradicts itself or the pack it names; the field is in the message."""
+
+
+class CheckpointError(GeoquorumError):
+    """Weights that are not read because they are not what they claim to be."""

@@ -1,0 +1,1 @@
+"""Sensors and other sources of samples, one per file; each declares MODALITY."""

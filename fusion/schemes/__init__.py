@@ -1,0 +1,1 @@
+"""Alphabets of labels, one per file; each declares SCHEME."""

@@ -1,0 +1,1 @@
+"""Learning tasks, one per file; each declares TASK."""

@@ -1,0 +1,1 @@
+"""The platform: accounts, campaigns, releases and runs, in Django, PostgreSQL and Celery."""

@@ -1,0 +1,1 @@
+"""What is looked at: regions, scenes, samples and the assets that hold their pixels."""

@@ -1,0 +1,168 @@
+"""Regions, scenes, assets, samples and references. SQL holds where pixels lie and their hash, never pixels."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Region(models.Model):
+    """A part of the Earth that is looked at as one: a city, usually. Bounds are degrees of WGS 84."""
+
+    project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="regions")
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=80)
+    culture_zone = models.CharField(max_length=60, blank=True)
+    epsg = models.PositiveIntegerField(null=True)
+    west = models.FloatField(null=True)
+    south = models.FloatField(null=True)
+    east = models.FloatField(null=True)
+    north = models.FloatField(null=True)
+    is_simulated = models.BooleanField(default=False)
+    attributes = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "slug"], name="region_slug_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Scene(models.Model):
+    """One acquisition of one modality over a region, on its own raster grid; its assets hold the bands."""
+
+    project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="scenes")
+    region = models.ForeignKey(Region, on_delete=models.CASCADE, related_name="scenes")
+    modality = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    season = models.CharField(max_length=20, blank=True)
+    captured_from = models.DateTimeField(null=True)
+    captured_to = models.DateTimeField(null=True)
+    epsg = models.PositiveIntegerField(null=True)
+    west = models.FloatField(null=True)
+    south = models.FloatField(null=True)
+    east = models.FloatField(null=True)
+    north = models.FloatField(null=True)
+    invalid_share = models.FloatField(default=0.0)
+    is_simulated = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["region", "modality", "name"], name="scene_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Sample(models.Model):
+    """A thing on the ground that can be looked at and labelled.
+
+    `cell` is the grid cell's id and only joins. A sample without a place (benchmark patches, photos without position)
+    has no longitude, latitude, EPSG or footprint: what needs a place says so. `transform` is (a, b, c, d, e, f).
+    """
+
+    class Kind(models.TextChoices):
+        PATCH = "patch", _("patch")
+        AREA = "area", _("area")
+        STREET_VIEW = "street_view", _("street view")
+        POST = "post", _("post")
+        CLIP = "clip", _("clip")
+        FRAME = "frame", _("frame")
+        PHOTO = "photo", _("photo")
+
+    project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="samples")
+    region = models.ForeignKey(Region, on_delete=models.CASCADE, null=True, related_name="samples")
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="children")
+    kind = models.CharField(max_length=12, choices=Kind)
+    key = models.CharField(max_length=120)
+    cell = models.CharField(max_length=40, blank=True)
+    block = models.CharField(max_length=60, blank=True)
+    longitude = models.FloatField(null=True)
+    latitude = models.FloatField(null=True)
+    heading_deg = models.FloatField(null=True)
+    field_of_view_deg = models.FloatField(null=True)
+    footprint = models.JSONField(null=True)
+    epsg = models.PositiveIntegerField(null=True)
+    transform = ArrayField(models.FloatField(), size=6, null=True)
+    width_px = models.PositiveIntegerField(null=True)
+    height_px = models.PositiveIntegerField(null=True)
+    pixel_size_m = models.FloatField(null=True)
+    captured_from = models.DateTimeField(null=True)
+    captured_to = models.DateTimeField(null=True)
+    text = models.TextField(blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    is_simulated = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "kind", "key"], name="sample_key_once"),
+            models.CheckConstraint(
+                condition=models.Q(longitude__isnull=True, latitude__isnull=True)
+                | models.Q(longitude__gte=-180, longitude__lte=180, latitude__gte=-90, latitude__lte=90),
+                name="sample_place_is_on_earth",
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "cell"], name="sample_cell")]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def has_place(self) -> bool:
+        return self.longitude is not None
+
+
+class Asset(models.Model):
+    """Where one modality of one scene or sample lies. Physical value = (stored + offset) * scale."""
+
+    project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="assets")
+    scene = models.ForeignKey(Scene, on_delete=models.CASCADE, null=True, related_name="assets")
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, null=True, related_name="assets")
+    modality = models.CharField(max_length=40)
+    uri = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.BigIntegerField()
+    driver = models.CharField(max_length=20)
+    bands = ArrayField(models.CharField(max_length=40))
+    dtype = models.CharField(max_length=20)
+    nodata = models.FloatField(null=True)
+    scale = models.FloatField(default=1.0)
+    offset = models.FloatField(default=0.0)
+    epsg = models.PositiveIntegerField(null=True)
+    transform = ArrayField(models.FloatField(), size=6, null=True)
+    width = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(scene__isnull=False, sample__isnull=True)
+                | models.Q(scene__isnull=True, sample__isnull=False),
+                name="asset_of_one_owner",
+            ),
+            models.UniqueConstraint(fields=["scene", "uri"], name="asset_scene_uri_once"),
+            models.UniqueConstraint(fields=["sample", "modality", "uri"], name="asset_sample_uri_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.uri
+
+
+class Reference(models.Model):
+    """What is known of a sample from elsewhere (simulated truth, a hand label, gold); hidden from experts who vote."""
+
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="references")
+    scheme = models.CharField(max_length=40)
+    code = models.CharField(max_length=40)
+    source = models.CharField(max_length=80)
+    distribution = ArrayField(models.FloatField(), null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sample", "scheme", "source"], name="reference_once")]
+
+    def __str__(self) -> str:
+        return f"{self.code} ({self.source})"

@@ -1,0 +1,1 @@
+"""One pattern for all background work."""

@@ -1,0 +1,1 @@
+"""What was frozen: dataset versions and their exports."""

@@ -1,0 +1,1 @@
+"""What was learned: runs, checkpoints, benchmarks and maps."""
