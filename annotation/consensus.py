@@ -1,0 +1,191 @@
+"""What many votes make together: the contract of a consensus method, its result, and the thresholds of its flags."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from annotation.votes import BoolArray, FloatArray, IntArray, VoteTable
+from fusion import registry
+from fusion.errors import BadInputError, BadVotesError
+
+Parameters = Mapping[str, float]
+
+# A sample is settled when the top class has at least this probability, on at least this many votes; it is disputed
+# below the second limit (formats-and-ux: posterior below 0.6), on a tie, or when at most half of the votes name the label.
+THRESHOLDS: Parameters = {"settled_at": 0.9, "settled_votes": 2, "disputed_below": 0.6}
+TIE_TOLERANCE = 1e-6
+Z_95 = 1.959964
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Estimate:
+    """What a method itself finds: probabilities [n, k], and what it knows of its experts.
+
+    `confusion` [e, k, k] holds P(vote = column | truth = row) per expert; `class_prior` [k] the share of each class;
+    `weight` [votes] how much each vote tells, 1 = an average vote of this table.
+    """
+
+    distribution: FloatArray
+    confusion: FloatArray | None = None
+    class_prior: FloatArray | None = None
+    weight: FloatArray | None = None
+    iterations: int = 0
+    converged: bool = True
+
+
+class Fit(Protocol):
+    """From votes to an estimate; a pure function that depends on nothing but its arguments."""
+
+    def __call__(self, votes: VoteTable, seed: int, parameters: Parameters) -> Estimate: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConsensusResult:
+    """One row per sample, in the order of `sample_ids`.
+
+    `label` is the class index with the highest value in `distribution` [n, k] (the first in the scheme's order on a
+    tie); `entropy` and `vote_entropy` are of the distribution and of the raw vote shares, in nats; `agreement` is the
+    share of the votes that name the label; `low`..`high` is the 95 % Wilson interval of that share, with each vote
+    counted by its weight; `effective_votes` is the sum of the weights.
+    """
+
+    method: str
+    parameters: Parameters
+    sample_ids: tuple[object, ...]
+    voter_ids: tuple[object, ...]
+    label: IntArray
+    distribution: FloatArray
+    entropy: FloatArray
+    vote_entropy: FloatArray
+    agreement: FloatArray
+    low: FloatArray
+    high: FloatArray
+    votes: IntArray
+    effective_votes: FloatArray
+    is_tie: BoolArray
+    is_disputed: BoolArray
+    is_settled: BoolArray
+    confusion: FloatArray | None = None
+    class_prior: FloatArray | None = None
+    iterations: int = 0
+    converged: bool = True
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def top_probability(self) -> FloatArray:
+        """Probability of the label, [n]."""
+        return np.take_along_axis(self.distribution, self.label[:, None], 1)[:, 0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way from votes to labels. `defaults` are its own parameters; those of THRESHOLDS belong to every method."""
+
+    name: str
+    title: str
+    version: int
+    fit: Fit
+    answer_kind: Literal["class"] = "class"
+    defaults: Parameters = field(default_factory=dict)
+    source: str = ""
+
+    def aggregate(self, votes: VoteTable, seed: int = 0, parameters: Parameters | None = None) -> ConsensusResult:
+        """Labels with their certainty; raises BadVotesError where a sample has no vote, BadInputError on a parameter."""
+        _check_votes(votes)
+        chosen = self._complete(parameters or {})
+        return _judge(self.name, votes, self.fit(votes, seed, chosen), chosen)
+
+    def _complete(self, parameters: Parameters) -> dict[str, float]:
+        known = {**THRESHOLDS, **self.defaults}
+        for name in parameters:
+            if name not in known:
+                raise BadInputError(f"Method {self.name!r} has no parameter {name!r}. Known: {', '.join(known)}.")
+        return {**known, **parameters}
+
+
+def find(name: str) -> Method:
+    """The method called `name`."""
+    return registry.find_kind("annotation.methods", name, "METHOD", Method)
+
+
+def load_all() -> dict[str, Method]:
+    """Every method by name."""
+    return registry.load_kinds("annotation.methods", "METHOD", Method)
+
+
+def run(name: str, votes: VoteTable, *, seed: int = 0, parameters: Parameters | None = None) -> ConsensusResult:
+    """Consensus of `votes` by the method called `name`."""
+    return find(name).aggregate(votes, seed, parameters)
+
+
+def wilson(share: npt.ArrayLike, votes: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """95 % interval of a share seen in `votes` votes (Wilson 1927); good at few votes and at 0 and 1."""
+    p, n = np.asarray(share, np.float64), np.asarray(votes, np.float64)
+    squared = Z_95**2 / n
+    centre = (p + squared / 2) / (1 + squared)
+    half = Z_95 * np.sqrt(p * (1 - p) / n + squared / (4 * n)) / (1 + squared)
+    return np.clip(centre - half, 0, 1).astype(np.float32), np.clip(centre + half, 0, 1).astype(np.float32)
+
+
+def entropy(distribution: FloatArray) -> FloatArray:
+    """Shannon entropy of each row, in nats: 0 when one class has all, ln(k) when all are alike."""
+    safe = np.where(distribution > 0, distribution, 1).astype(np.float32)
+    return np.maximum(-(distribution * np.log(safe)).sum(1), 0).astype(np.float32)
+
+
+def _check_votes(votes: VoteTable) -> None:
+    if not len(votes):
+        raise BadVotesError("There are no votes; a consensus needs at least one per sample.")
+    if (votes.votes_per_sample == 0).any():
+        missing = int(np.argmin(votes.votes_per_sample))
+        raise BadVotesError(f"Sample {votes.sample_ids[missing]!r} has no vote; leave it out or collect one first.")
+
+
+def _judge(name: str, votes: VoteTable, estimate: Estimate, parameters: Parameters) -> ConsensusResult:
+    """Add to an estimate what every method answers alike: label, agreement, interval and flags."""
+    distribution = estimate.distribution
+    runner_up, top = np.partition(distribution, -2, axis=1)[:, -2:].T if votes.n_classes > 1 else (0, distribution[:, 0])
+    label = (distribution >= (top - TIE_TOLERANCE)[:, None]).argmax(1).astype(np.int32)
+    is_tie = np.asarray(top - runner_up <= TIE_TOLERANCE)
+    agreement, weighted, effective = _agree(votes, label, estimate.weight)
+    low, high = wilson(weighted, effective)
+    is_disputed = is_tie | (top < parameters["disputed_below"]) | (agreement <= 0.5)
+    enough = votes.votes_per_sample >= parameters["settled_votes"]
+    return ConsensusResult(
+        method=name,
+        parameters=parameters,
+        sample_ids=votes.sample_ids,
+        voter_ids=votes.voter_ids,
+        label=label,
+        distribution=distribution,
+        entropy=entropy(distribution),
+        vote_entropy=entropy(votes.shares()),
+        agreement=agreement,
+        low=low,
+        high=high,
+        votes=votes.votes_per_sample,
+        effective_votes=effective,
+        is_tie=is_tie,
+        is_disputed=is_disputed,
+        is_settled=~is_disputed & enough & (top >= parameters["settled_at"]),
+        confusion=estimate.confusion,
+        class_prior=estimate.class_prior,
+        iterations=estimate.iterations,
+        converged=estimate.converged,
+    )
+
+
+def _agree(votes: VoteTable, label: IntArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Share of the votes that name the label, the same with weights, and the sum of the weights, each [n]."""
+    names_label = votes.answer == label[votes.sample]
+    plain = np.bincount(votes.sample, names_label, votes.n_samples) / votes.votes_per_sample
+    if weight is None:
+        return plain.astype(np.float32), plain.astype(np.float32), votes.votes_per_sample.astype(np.float32)
+    effective = np.bincount(votes.sample, weight, votes.n_samples)
+    weighted = np.bincount(votes.sample, weight * names_label, votes.n_samples) / effective
+    return plain.astype(np.float32), weighted.astype(np.float32), effective.astype(np.float32)
