@@ -1,6 +1,13 @@
-"""Pages of catalog."""
+"""Pages and media of the catalog."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from geoquorum.catalog import views
 
 app_name = "catalog"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.list_regions, name="regions"),
+    path("regions/<int:region_id>/", views.show_region, name="region"),
+    path("samples/<int:sample_id>/picture/<slug:modality>/<slug:view>.png", views.show_picture, name="picture"),
+    path("samples/<int:sample_id>/values/<slug:modality>.bin", views.show_values, name="values"),
+]

@@ -1,0 +1,127 @@
+"""Pixels of samples: windows of their region's scenes on the grid, as stored values, and as pictures for eyes."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from PIL import Image
+
+from fusion import grid, modality
+from fusion.errors import BadInputError, NoLocationError
+from fusion.sources import geotiff
+from geoquorum.catalog.models import Region, Sample, Scene
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """Stored values [sample, band, y, x] with one offset for all, and which pixels are valid [sample, y, x]."""
+
+    values: Array
+    valid: npt.NDArray[np.bool_]
+    offset: float
+    resampling: str
+
+
+def find_scene(region: Region, modality_name: str, season: str = "") -> Scene:
+    """The newest scene of a modality (and season) over a region; what is missing is said with what there is."""
+    scenes = region.scenes.filter(modality=modality_name)
+    found = (scenes.filter(season=season) if season else scenes).order_by("-captured_from", "-pk").first()
+    if found is None:
+        there = ", ".join(f"{name} {when}".strip() for name, when in region.scenes.values_list("modality", "season"))
+        wanted = f"{modality_name} scene of {season}" if season else f"{modality_name} scene"
+        raise BadInputError(f"Region {region.name!r} has no {wanted}. It has: {there or 'none'}.")
+    return found
+
+
+def read_samples(
+    samples: Sequence[Sample], modality_name: str, season: str = "", *, pixels: int | None = None
+) -> Pixels:
+    """Stored values of patches of ONE region, in their order; the scene's offset is worked in, so that `offset` is 0
+    where the modality stores whole numbers (Sentinel-2 from baseline 04.00 on is brought to the older scale)."""
+    if not samples:
+        raise BadInputError("No sample was asked for.")
+    region = samples[0].region
+    if region is None or any(not sample.cell or sample.region_id != region.pk for sample in samples):
+        raise NoLocationError("Pixels are read by place: each sample needs a grid cell in one and the same region.")
+    scene = find_scene(region, modality_name, season)
+    cells = [grid.parse_cell(sample.cell) for sample in samples]
+    return read_scene(scene, cells, pixels=pixels or samples[0].width_px or 32)
+
+
+def read_scene(scene: Scene, cells: Sequence[grid.Cell], *, pixels: int) -> Pixels:
+    """Stored values of grid cells on one scene, all bands of the modality that the scene has, in their order."""
+    declared = modality.find(scene.modality)
+    values: list[Array] = []
+    valid: npt.NDArray[np.bool_] | None = None
+    names: list[str] = []
+    offset = 0.0
+    for asset in scene.assets.order_by("pk"):
+        with geotiff.SceneReader(Path(asset.uri)) as reader:
+            part, part_valid = reader.read_cells(asset.bands, cells, pixels=pixels)
+        values.append(_remove_offset(part, asset.offset, asset.nodata))
+        names += asset.bands
+        offset = 0.0 if np.issubdtype(part.dtype, np.integer) else asset.offset
+        valid = part_valid if valid is None else valid & part_valid
+    if valid is None:
+        raise BadInputError(f"Scene {scene.name!r} has no asset.")
+    order = [names.index(name) for name in declared.band_names if name in names]
+    return Pixels(
+        values=np.concatenate(values, axis=1)[:, order], valid=valid, offset=offset, resampling=geotiff.RESAMPLING
+    )
+
+
+def picture(sample: Sample, modality_name: str, view: str, *, season: str = "", context: int = 1) -> bytes:
+    """A view of a sample (or of `context` x `context` cells around it) as PNG, kept in the cache by content."""
+    if sample.region is None or not sample.cell:
+        raise NoLocationError(f"Sample {sample.key!r} has no place, so there is no scene to draw it from.")
+    scene = find_scene(sample.region, modality_name, season)
+    declared = modality.find(modality_name)
+    modality.find_view(declared, view)
+    hashes = ",".join(scene.assets.order_by("pk").values_list("sha256", flat=True))
+    name = hashlib.sha256(f"{hashes} {sample.cell} {modality_name} {view} {context} 1".encode()).hexdigest()
+    path = settings.GEOQUORUM_CACHE / "pictures" / name[:2] / f"{name}.png"
+    if path.exists():
+        return path.read_bytes()
+    image = _draw(scene, sample, view, context)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{id(image)}.partial")
+    partial.write_bytes(image)
+    partial.replace(path)
+    return image
+
+
+def _draw(scene: Scene, sample: Sample, view: str, context: int) -> bytes:
+    pixels = sample.width_px or 32
+    declared = modality.find(scene.modality)
+    cells = grid.neighbours(grid.parse_cell(sample.cell), radius=(context - 1) // 2)
+    read = read_scene(scene, cells, pixels=pixels)
+    values = _mosaic(read.values, context)
+    valid = _mosaic(read.valid[:, None], context)[0].astype(bool)
+    rgba = modality.quicklook(declared, view, values, valid, offset=read.offset)
+    target = io.BytesIO()
+    Image.fromarray(rgba, "RGBA").save(target, "PNG", compress_level=1)
+    return target.getvalue()
+
+
+def _mosaic(tiles: Array, side: int) -> Array:
+    """Tiles [side * side, band, y, x], row by row from the north-west, as one array [band, side * y, side * x]."""
+    count, bands, height, width = tiles.shape
+    rows = tiles.reshape(side, count // side, bands, height, width).transpose(2, 0, 3, 1, 4)
+    return rows.reshape(bands, side * height, side * width)
+
+
+def _remove_offset(values: Array, offset: float, nodata: float | None) -> Array:
+    """Whole numbers brought to offset 0: the offset is added, values below 1 become 1, nodata stays what it is."""
+    if not offset or not np.issubdtype(values.dtype, np.integer):
+        return values
+    limits = np.iinfo(values.dtype)
+    lowest = 1 if nodata == 0 else limits.min
+    moved = np.clip(values.astype(np.int64) + round(offset), lowest, limits.max).astype(values.dtype)
+    return moved if nodata is None else np.where(values == nodata, values, moved)

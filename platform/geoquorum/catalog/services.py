@@ -1,0 +1,248 @@
+"""Regions, ingest and the cutting of regions into patch samples on the global grid."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.db import transaction
+from django.utils.text import slugify
+from pyproj import Transformer
+from shapely.geometry import box, mapping
+
+from fusion import grid
+from fusion.errors import BadInputError, NoLocationError
+from fusion.scheme import Scheme
+from fusion.source import RasterInfo
+from fusion.sources import geotiff
+from geoquorum.accounts.models import Project
+from geoquorum.catalog.models import Asset, Reference, Region, Sample, Scene
+
+
+def get_region(*, project: Project, name: str, is_simulated: bool = False, **facts: Any) -> Region:
+    """The region of this name in the project, made when it is new."""
+    found, _created = Region.objects.get_or_create(
+        project=project, slug=slugify(name), defaults={"name": name, "is_simulated": is_simulated, **facts}
+    )
+    return found
+
+
+def ingest(
+    *,
+    region: Region,
+    paths: Sequence[Path],
+    modality: str,
+    bands: Sequence[str] | None = None,
+    captured_at: datetime | None = None,
+    offset: float | None = None,
+    season: str = "",
+) -> tuple[Scene, list[RasterInfo]]:
+    """One acquisition: every file is read whole and checked first; then all of it is taken, or nothing.
+
+    The pixels stay where they are: rows hold path, sha256, size, CRS, transform, bands, dates, nodata and scaling.
+    """
+    infos = geotiff.inspect(paths, modality, bands=bands, captured_at=captured_at, offset=offset)
+    west, south, east, north = _join_bounds(info.lonlat_bounds for info in infos)
+    first = infos[0]
+    with transaction.atomic():
+        scene, _created = Scene.objects.update_or_create(
+            region=region,
+            modality=modality,
+            name=_scene_name(paths),
+            defaults={
+                "project": region.project,
+                "season": season or _season_of(first.captured_from, is_northern=north > 0),
+                "captured_from": first.captured_from,
+                "captured_to": first.captured_to,
+                "epsg": first.epsg,
+                "west": west,
+                "south": south,
+                "east": east,
+                "north": north,
+                "invalid_share": max(info.invalid_share for info in infos),
+                "is_simulated": region.is_simulated,
+            },
+        )
+        scene.assets.all().delete()
+        Asset.objects.bulk_create(_asset(scene, info) for info in infos)
+        _widen_region(region, scene)
+    return scene, infos
+
+
+def cut_patches(*, region: Region, size_m: int = grid.DEFAULT_SIZE_M, pixels: int = 32) -> list[Sample]:
+    """One patch sample for each grid cell of the region's zone that every modality's scenes cover whole.
+
+    Samples that exist stay as they are. A region without a place is refused.
+    """
+    cells = _covered_cells(region, _cells_of(region, size_m))
+    captured = region.scenes.exclude(captured_from=None).order_by("captured_from")
+    first, last = captured.first(), captured.last()
+    Sample.objects.bulk_create(
+        (
+            Sample(
+                project=region.project,
+                region=region,
+                kind=Sample.Kind.PATCH,
+                key=cell.id,
+                cell=cell.id,
+                block=_block(region, cell),
+                longitude=cell.centre_lonlat[0],
+                latitude=cell.centre_lonlat[1],
+                footprint=mapping(cell.footprint),
+                epsg=cell.epsg,
+                transform=[size_m / pixels, 0, cell.bounds[0], 0, -size_m / pixels, cell.bounds[3]],
+                width_px=pixels,
+                height_px=pixels,
+                pixel_size_m=size_m / pixels,
+                captured_from=first and first.captured_from,
+                captured_to=last and (last.captured_to or last.captured_from),
+                is_simulated=region.is_simulated,
+            )
+            for cell in cells
+        ),
+        ignore_conflicts=True,
+    )
+    keys = [cell.id for cell in cells]
+    return list(Sample.objects.filter(project=region.project, kind=Sample.Kind.PATCH, key__in=keys).order_by("pk"))
+
+
+def attach_references(
+    *, samples: Sequence[Sample], path: Path, band: str, scheme: Scheme, values: dict[int, str], source: str
+) -> list[Reference]:
+    """Labels from a raster of classes: a sample's code is its most frequent class, its distribution their shares.
+
+    `values` gives the code of each stored value; other values count as unknown. Samples with none known get no row.
+    """
+    with geotiff.SceneReader(path) as reader:
+        pixels = samples[0].width_px or 32
+        cells = [grid.parse_cell(sample.cell) for sample in samples]
+        codes, valid = reader.read_cells([band], cells, pixels=pixels, resampling="nearest")
+    table = np.stack([((codes[:, 0] == value) & valid).sum(axis=(1, 2)) for value in values], axis=1)
+    known = table.sum(axis=1)
+    order = [scheme.index(code) for code in values.values()]
+    rows = []
+    for sample, counts, total in zip(samples, table, known, strict=True):
+        if total == 0:
+            continue
+        shares = np.zeros(len(scheme))
+        np.add.at(shares, order, counts / total)
+        code = scheme.codes[int(shares.argmax())]
+        rows.append(
+            Reference(sample=sample, scheme=scheme.name, source=source, code=code, distribution=shares.tolist())
+        )
+    return Reference.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["sample", "scheme", "source"],
+        update_fields=["code", "distribution"],
+    )
+
+
+def _cells_of(region: Region, size_m: int) -> list[grid.Cell]:
+    if region.west is None or region.epsg is None:
+        raise NoLocationError(
+            f"Region {region.name!r} has no place on the ground. Ingest a georeferenced scene into it first."
+        )
+    cells = grid.cells_over(box(region.west, region.south, region.east, region.north), size_m)
+    zones = sorted({cell.epsg for cell in cells})
+    home = (
+        region.epsg if region.epsg in zones else max(zones, key=lambda epsg: sum(cell.epsg == epsg for cell in cells))
+    )
+    return [cell for cell in cells if cell.epsg == home]
+
+
+def _covers(asset: Asset, cells: Sequence[grid.Cell]) -> npt.NDArray[np.bool_]:
+    """Which cells lie wholly on the raster, judged in the raster's own CRS."""
+    a, _b, left, _d, e, top = asset.transform
+    right, bottom = left + a * asset.width, top + e * asset.height
+    inside = np.zeros(len(cells), dtype=bool)
+    slack = abs(a) * 0.01
+    for place, cell in enumerate(cells):
+        west, south, east, north = _bounds_in(asset.epsg, cell)
+        inside[place] = (
+            west >= left - slack and east <= right + slack and south >= bottom - slack and north <= top + slack
+        )
+    return inside
+
+
+def _bounds_in(epsg: int, cell: grid.Cell) -> tuple[float, float, float, float]:
+    if epsg == cell.epsg:
+        return cell.bounds
+    return _transformer(cell.epsg, epsg).transform_bounds(*cell.bounds, densify_pts=5)
+
+
+@cache
+def _transformer(source: int, target: int) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)
+
+
+def _covered_cells(region: Region, cells: Sequence[grid.Cell]) -> list[grid.Cell]:
+    by_modality: dict[str, npt.NDArray[np.bool_]] = {}
+    for scene in region.scenes.prefetch_related("assets"):
+        on_scene = np.all([_covers(asset, cells) for asset in scene.assets.all()], axis=0)
+        by_modality[scene.modality] = by_modality.get(scene.modality, np.zeros(len(cells), dtype=bool)) | on_scene
+    if not by_modality or not cells:
+        return []
+    return [cell for cell, keep in zip(cells, np.all(list(by_modality.values()), axis=0), strict=True) if keep]
+
+
+def _block(region: Region, cell: grid.Cell, cells_wide: int = 4) -> str:
+    """Square of 4 x 4 cells (1.28 km at 320 m): the unit that intervals resample and that splits keep whole."""
+    return f"{region.slug}-{cell.column // cells_wide}-{cell.row // cells_wide}"
+
+
+def _asset(scene: Scene, info: RasterInfo) -> Asset:
+    return Asset(
+        project=scene.project,
+        scene=scene,
+        modality=scene.modality,
+        uri=str(Path(info.path).resolve()),
+        sha256=info.sha256,
+        size_bytes=info.size_bytes,
+        driver=info.driver,
+        bands=list(info.bands),
+        dtype=info.dtype,
+        nodata=info.nodata,
+        scale=info.scale,
+        offset=info.offset,
+        epsg=info.epsg,
+        transform=list(info.transform),
+        width=info.width,
+        height=info.height,
+    )
+
+
+def _join_bounds(bounds: Iterable[tuple[float, float, float, float]]) -> tuple[float, float, float, float]:
+    west, south, east, north = np.array(list(bounds)).T
+    return float(west.min()), float(south.min()), float(east.max()), float(north.max())
+
+
+def _widen_region(region: Region, scene: Scene) -> None:
+    if scene.west is None:
+        return
+    if region.west is None:
+        region.west, region.south, region.east, region.north = scene.west, scene.south, scene.east, scene.north
+    else:
+        region.west, region.south = min(region.west, scene.west), min(region.south, scene.south)
+        region.east, region.north = max(region.east, scene.east), max(region.north, scene.north)
+    if region.epsg is None:
+        centre = grid.cell_at((scene.west + scene.east) / 2, (scene.south + scene.north) / 2)
+        region.epsg = centre.epsg
+    region.save(update_fields=["west", "south", "east", "north", "epsg"])
+
+
+def _scene_name(paths: Sequence[Path]) -> str:
+    if not paths:
+        raise BadInputError("No file was named. Give one or more GeoTIFFs, or a folder with one file per band.")
+    return paths[0].stem if len(paths) == 1 else paths[0].parent.name
+
+
+def _season_of(when: datetime | None, *, is_northern: bool) -> str:
+    """Meteorological season where the scene lies."""
+    if when is None:
+        return ""
+    quarter = (when.month % 12 // 3 + (0 if is_northern else 2)) % 4
+    return ("winter", "spring", "summer", "autumn")[quarter]

@@ -1,0 +1,104 @@
+"""Pictures and stored values of samples, and the pages of regions. Media reach a browser only through here."""
+
+import hashlib
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+
+from fusion import modality as modalities
+from fusion.errors import GeoquorumError
+from geoquorum.accounts.models import Role
+from geoquorum.accounts.services import has_role, projects_of, require_role
+from geoquorum.catalog import pixels
+from geoquorum.catalog.models import Region, Sample
+
+CONTEXTS = (1, 3, 5)
+
+
+@login_required
+@require_GET
+def show_picture(request: HttpRequest, sample_id: int, modality: str, view: str) -> HttpResponse:
+    """PNG of one view of one sample; `?season=summer` picks a date, `?context=3` shows 3 x 3 cells."""
+    sample = _sample(request, sample_id)
+    context = int(request.GET.get("context", "1")) if request.GET.get("context", "1").isdigit() else 0
+    if context not in CONTEXTS:
+        return _refuse(f"context must be one of {', '.join(map(str, CONTEXTS))}.")
+    try:
+        image = pixels.picture(sample, modality, view, season=request.GET.get("season", ""), context=context)
+    except GeoquorumError as error:
+        return _refuse(str(error))
+    return _cached(request, image, "image/png")
+
+
+@login_required
+@require_GET
+def show_values(request: HttpRequest, sample_id: int, modality: str) -> HttpResponse:
+    """Stored values [band, y, x] of one sample, little-endian; shape, dtype, scale, offset and bands in the headers."""
+    sample = _sample(request, sample_id)
+    try:
+        read = pixels.read_samples([sample], modality, request.GET.get("season", ""))
+    except GeoquorumError as error:
+        return _refuse(str(error))
+    values, declared = read.values[0], modalities.find(modality)
+    body = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    response = _cached(request, body, "application/octet-stream")
+    response["X-Shape"] = ",".join(map(str, values.shape))
+    response["X-Dtype"] = values.dtype.name
+    response["X-Scale"] = repr(declared.scale)
+    response["X-Offset"] = repr(read.offset)
+    response["X-Bands"] = ",".join(declared.band_names)
+    return response
+
+
+@login_required
+@require_GET
+def list_regions(request: HttpRequest) -> HttpResponse:
+    """Regions of one's projects with what is known of each."""
+    regions = (
+        Region.objects.filter(project__in=projects_of(request.user))
+        .select_related("project")
+        .annotate(samples_count=Count("samples", distinct=True), scenes_count=Count("scenes", distinct=True))
+        .order_by("project__name", "name")
+    )
+    return render(request, "catalog/regions.html", {"regions": regions})
+
+
+@login_required
+@require_GET
+def show_region(request: HttpRequest, region_id: int) -> HttpResponse:
+    """One region: its scenes, its patches, and a first look at them."""
+    region = get_object_or_404(Region.objects.select_related("project"), pk=region_id)
+    require_role(user=request.user, project=region.project, minimum=Role.EXPERT)
+    samples = region.samples.filter(kind=Sample.Kind.PATCH).order_by("-latitude", "longitude")
+    return render(
+        request,
+        "catalog/region.html",
+        {
+            "region": region,
+            "scenes": region.scenes.prefetch_related("assets").order_by("modality", "captured_from"),
+            "samples_count": samples.count(),
+            "samples": samples[:60],
+            "is_curator": has_role(user=request.user, project=region.project, minimum=Role.CURATOR),
+        },
+    )
+
+
+def _sample(request: HttpRequest, sample_id: int) -> Sample:
+    sample = get_object_or_404(Sample.objects.select_related("region", "project"), pk=sample_id)
+    require_role(user=request.user, project=sample.project, minimum=Role.EXPERT)
+    return sample
+
+
+def _cached(request: HttpRequest, body: bytes, content_type: str) -> HttpResponse:
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if request.headers.get("If-None-Match") == tag:
+        return HttpResponseNotModified(headers={"ETag": tag})
+    headers = {"ETag": tag, "Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(body, content_type=content_type, headers=headers)
+
+
+def _refuse(sentence: str) -> HttpResponse:
+    return HttpResponse(sentence, status=400, content_type="text/plain; charset=utf-8")
