@@ -149,7 +149,9 @@ def _check_votes(votes: VoteTable) -> None:
 def _judge(name: str, votes: VoteTable, estimate: Estimate, parameters: Parameters) -> ConsensusResult:
     """Add to an estimate what every method answers alike: label, agreement, interval and flags."""
     distribution = estimate.distribution
-    runner_up, top = np.partition(distribution, -2, axis=1)[:, -2:].T if votes.n_classes > 1 else (0, distribution[:, 0])
+    runner_up, top = (
+        np.partition(distribution, -2, axis=1)[:, -2:].T if votes.n_classes > 1 else (0, distribution[:, 0])
+    )
     label = (distribution >= (top - TIE_TOLERANCE)[:, None]).argmax(1).astype(np.int32)
     is_tie = np.asarray(top - runner_up <= TIE_TOLERANCE)
     agreement, weighted, effective = _agree(votes, label, estimate.weight)

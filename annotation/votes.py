@@ -101,7 +101,9 @@ def _encode(name: str, ids: Ids) -> tuple[IntArray, tuple[Any, ...]]:
     """Places of ids in their sorted list, and that list."""
     column = pa.array(ids)
     if column.null_count:
-        raise BadVotesError(f"Vote {_first(column.is_null().to_numpy(False)) + 1} names no {name}; give every vote one.")
+        raise BadVotesError(
+            f"Vote {_first(column.is_null().to_numpy(False)) + 1} names no {name}; give every vote one."
+        )
     coded = column.dictionary_encode()
     names = coded.dictionary.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)

@@ -19,7 +19,7 @@ Counts = npt.NDArray[np.float64]
 
 # `expert_prior` and `diagonal_prior` are pseudo-votes per row; `tolerance` is the share of all votes whose expected
 # class still moves in one iteration; `max_iterations` is the most iterations that are done.
-DEFAULTS: Parameters = {"max_iterations": 50, "tolerance": 1e-6, "expert_prior": 2.0, "diagonal_prior": 1.0}
+DEFAULTS: Parameters = {"max_iterations": 100, "tolerance": 1e-5, "expert_prior": 2.0, "diagonal_prior": 1.0}
 # Rows per block: expectation and maximisation of a block stay in the processor's cache (4,096 x 17 x 4 bytes = 278 kB).
 BLOCK_ROWS = 4096
 # Below this the sum of exponentials in float32 is about to underflow: such rows are done again from their maximum.
@@ -146,7 +146,9 @@ def _maximise(tally: Counts, parameters: Parameters) -> _Model:
     unknown = np.full((k, k), (1 - UNKNOWN_ACCURACY) / k) + UNKNOWN_ACCURACY * np.eye(k)
     pooled = _normalise(by_expert.sum(0) + parameters["diagonal_prior"] * unknown)
     share = by_expert.sum((0, 2)) + 1e-3
-    return _Model(confusion=_normalise(by_expert + parameters["expert_prior"] * pooled), class_prior=share / share.sum())
+    return _Model(
+        confusion=_normalise(by_expert + parameters["expert_prior"] * pooled), class_prior=share / share.sum()
+    )
 
 
 def _expect(rows: _Rows, model: _Model) -> Counts:
