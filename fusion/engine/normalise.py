@@ -1,0 +1,143 @@
+"""The network's first step: stored values become physical, are stretched, and are standardised per band."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fusion import modality as modalities
+from fusion.errors import PackError, SpecError
+from fusion.pack import Pack, PackArray
+
+STRETCHES = ("linear", "decibel", "asinh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """One array as it is stored, and all that turns it into numbers a network can learn from.
+
+    `dims` and `shape` are of one sample and end in y, x; `stretch`, `floor`, `mean` and `std` are per band.
+    """
+
+    name: str
+    modality: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    bands: tuple[str, ...]
+    offset: float
+    scale: float
+    nodata: float | None
+    stretch: tuple[str, ...]
+    floor: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels after every dimension but y and x is laid onto one axis."""
+        return prod(self.shape[:-2])
+
+
+class Normalise(nn.Module):
+    """Stored [n, *shape] to float32 [n, channels, y, x]: (stored + offset) * scale, stretch, (value - mean) / std.
+
+    A pixel without data (nodata, NaN or infinity) becomes 0, which is the band's mean. The numbers are buffers, so a
+    checkpoint carries them. Equal to `fusion.modality.physical` and `stretch` (a test holds that).
+    """
+
+    offset: Tensor
+    scale: Tensor
+    floor: Tensor
+    mean: Tensor
+    std: Tensor
+    stretch: Tensor
+
+    def __init__(self, spec: InputSpec) -> None:
+        super().__init__()
+        self.nodata = spec.nodata
+        axis = spec.dims.index("band")
+        tail = (1,) * (len(spec.dims) - axis - 1)
+        self.band_axis = axis + 1
+        for name, values in _list_buffers(spec).items():
+            self.register_buffer(name, values.reshape(-1, *tail) if values.ndim else values)
+        self.places = {kind: [i for i, own in enumerate(spec.stretch) if own == kind] for kind in ("decibel", "asinh")}
+
+    def forward(self, stored: Tensor) -> Tensor:
+        raw = stored.to(torch.float32)
+        value = (raw + self.offset) * self.scale
+        for kind, places in self.places.items():
+            if places:
+                value = self._stretch(value, kind, places)
+        value = (value - self.mean) / self.std
+        is_absent = ~torch.isfinite(value) if self.nodata is None else ~torch.isfinite(value) | (raw == self.nodata)
+        return value.masked_fill(is_absent, 0.0).flatten(1, -3)
+
+    def _stretch(self, value: Tensor, kind: str, places: list[int]) -> Tensor:
+        where = torch.tensor(places, device=value.device)
+        part, floor = value.index_select(self.band_axis, where), self.floor[where]
+        part = 10.0 * torch.log10(torch.maximum(part, floor)) if kind == "decibel" else torch.asinh(part / floor)
+        return value.index_copy(self.band_axis, where, part)
+
+
+def read_inputs(pack: Pack, names: Sequence[str]) -> list[InputSpec]:
+    """How to read these arrays of a pack (all of them where no name is given).
+
+    A name is an array's, or a modality's that exactly one array holds.
+    """
+    return [_read_input(pack.array(find_array(pack, name))) for name in (names or pack.array_names)]
+
+
+def find_array(pack: Pack, name: str) -> str:
+    """The array called `name`, or the only one of that modality; SpecError lists what the pack has."""
+    held = {array: str(pack.manifest["arrays"][array]["modality"]) for array in pack.array_names}
+    matches = [name] if name in held else [array for array, modality in held.items() if modality == name]
+    if len(matches) == 1:
+        return matches[0]
+    known = ", ".join(f"{array} ({modality})" for array, modality in held.items()) or "none"
+    problem = "is not in the pack" if not matches else "is in several arrays of the pack"
+    raise SpecError(f"modalities: {name!r} {problem} {pack.folder}. It has: {known}. Name arrays in the spec.")
+
+
+def _read_input(array: PackArray) -> InputSpec:
+    entry, statistics = array.entry, array.statistics
+    if tuple(entry["dims"][-2:]) != ("y", "x") or "band" not in entry["dims"][:-2] or array.dtype.kind == "c":
+        raise SpecError(
+            f"modalities: array {array.name!r} has dims {entry['dims']} of {array.dtype}; the engine reads real "
+            "rasters whose dims hold band and end in y, x. Leave it out of the spec's modalities."
+        )
+    if statistics is None:
+        raise PackError(f"Array {array.name!r} has no statistics: the pack has no train samples. Train on another.")
+    declared = {band.name: band for band in modalities.find(entry["modality"]).bands}
+    bands = [declared[name] for name in array.bands]
+    return InputSpec(
+        name=array.name,
+        modality=str(entry["modality"]),
+        dims=tuple(entry["dims"]),
+        shape=tuple(entry["shape"]),
+        dtype=str(entry["dtype"]),
+        bands=array.bands,
+        offset=float(entry["offset"]),
+        scale=float(entry["scale"]),
+        nodata=None if entry["nodata"] is None else float(entry["nodata"]),
+        stretch=tuple(band.stretch for band in bands),
+        floor=tuple(float(band.floor) for band in bands),
+        mean=tuple(map(float, statistics["mean"])),
+        std=tuple(map(float, statistics["std"])),
+    )
+
+
+def _list_buffers(spec: InputSpec) -> dict[str, Tensor]:
+    spread = [value if value > 1e-12 else 1.0 for value in spec.std]  # a constant band stays at 0
+    numbers: dict[str, Any] = {
+        "offset": spec.offset,
+        "scale": spec.scale,
+        "floor": spec.floor,
+        "mean": spec.mean,
+        "std": spread,
+    }
+    buffers = {name: torch.tensor(value, dtype=torch.float32) for name, value in numbers.items()}
+    return {**buffers, "stretch": torch.tensor([STRETCHES.index(kind) for kind in spec.stretch], dtype=torch.uint8)}
