@@ -129,9 +129,9 @@ def find_view(modality: Modality, name: str) -> View:
 def _stretch_band(band: Band, values: FloatArray) -> FloatArray:
     floor = np.float32(band.floor)
     if band.stretch == "decibel":
-        return np.float32(10.0) * np.log10(np.maximum(values, floor))
+        return (10.0 * np.log10(np.maximum(values, floor))).astype(np.float32)
     if band.stretch == "asinh":
-        return np.arcsinh(values / floor)
+        return np.arcsinh(values / floor).astype(np.float32)
     return values
 
 

@@ -1,0 +1,112 @@
+"""The built classes 1-10: streets, lots, buildings, yards and trees of one neighbourhood."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fusion.world.forms import FORMS, Form
+from fusion.world.materials import INDEX
+from fusion.world.noise import FloatArray, hash_uniform
+from fusion.world.site import Drawing, Site, make_palette, pick
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Lots:
+    """Lot of each sub-pixel: its integer key (i, j), metres from its middle (u, v), its sides, and whether it is street."""
+
+    i: npt.NDArray[np.int32]
+    j: npt.NDArray[np.int32]
+    u: FloatArray
+    v: FloatArray
+    sides: tuple[float, float]
+    is_street: npt.NDArray[np.bool_]
+    edge: FloatArray
+
+
+def draw_built(site: Site) -> Drawing:
+    """One neighbourhood of a built class."""
+    form = FORMS[site.label]
+    lots = _cut_lots(site, form)
+    is_building = _place_buildings(site, form, lots)
+    drawing = _draw_open_ground(site, form, lots.is_street)
+    _draw_roofs(site, form, lots, is_building, drawing)
+    return drawing
+
+
+def _cut_lots(site: Site, form: Form) -> _Lots:
+    along, across = site.rotate(form.warp_m)
+    street = site.draw(form.street_m)
+    block_i, in_u, lot_u, inner_u = _cut_axis(along, site.draw(form.block_m[0]), street, site.draw(form.lot_m[0]))
+    # Rows of blocks are shifted against each other in some places, as bricks are.
+    across_shift = across + np.float32(site.rng.choice([0.0, 0.0, 0.5])) * (block_i % 2) * site.draw(form.block_m[1])
+    block_j, in_v, lot_v, inner_v = _cut_axis(
+        across_shift, site.draw(form.block_m[1]), street, site.draw(form.lot_m[1])
+    )
+    i, u = _cut_lattice(in_u, lot_u)
+    j, v = _cut_lattice(in_v, lot_v)
+    return _Lots(
+        i=block_i * 64 + i,
+        j=block_j * 64 + j,
+        u=u - lot_u / 2,
+        v=v - lot_v / 2,
+        sides=(float(lot_u), float(lot_v)),
+        is_street=(in_u < 0) | (in_v < 0),
+        edge=np.minimum(np.minimum(in_u, inner_u - in_u), np.minimum(in_v, inner_v - in_v)),
+    )
+
+
+def _cut_axis(
+    values: FloatArray, block: np.float32, street: np.float32, lot: np.float32
+) -> tuple[npt.NDArray[np.int32], FloatArray, np.float32, np.float32]:
+    """Block number, metres inside the block (negative on the street), a lot size that fits, and the block without street."""
+    number, inside = _cut_lattice(values, block)
+    inner = block - street
+    return number, inside - street, np.float32(inner / max(1.0, np.floor(inner / lot))), inner
+
+
+def _cut_lattice(values: FloatArray, step: np.float32) -> tuple[npt.NDArray[np.int32], FloatArray]:
+    number = np.floor(values / step)
+    return number.astype(np.int32), values - number * step
+
+
+def _place_buildings(site: Site, form: Form, lots: _Lots) -> npt.NDArray[np.bool_]:
+    size = 1 + np.float32(form.spread) * (hash_uniform(lots.i, lots.j, site.salt) - 1)
+    half_u = size * np.float32(lots.sides[0] / 2) * site.draw(form.fill[0])
+    half_v = size * np.float32(lots.sides[1] / 2) * site.draw(form.fill[1])
+    is_building = (np.abs(lots.u) <= half_u) & (np.abs(lots.v) <= half_v)
+    if form.round_share[1] > 0:
+        is_tank = hash_uniform(lots.i, lots.j, site.salt + 1) < site.draw(form.round_share)
+        is_building &= ~is_tank | (lots.u**2 + lots.v**2 <= np.minimum(half_u, half_v) ** 2)
+    if form.courtyard_m[1] > 0:
+        is_building &= lots.edge < site.draw(form.courtyard_m)
+    is_building &= hash_uniform(lots.i, lots.j, site.salt + 2) < site.draw(form.occupancy)
+    return is_building & ~lots.is_street
+
+
+def _draw_open_ground(site: Site, form: Form, is_street: npt.NDArray[np.bool_]) -> Drawing:
+    noise = site.noise
+    material = pick(make_palette(site.rng, form.yard, 1.0), noise["clump"])
+    is_green = noise["crown"] < site.draw(form.green)
+    grass = np.where(noise["patchy"] < site.dryness * 0.8, INDEX["grass_dry"], INDEX["grass_green"])
+    material = np.where(is_green, grass, material).astype(np.uint8)
+    street = int(make_palette(site.rng, form.street, 0.5)[32])
+    material[is_street] = street
+    is_tree = noise["clump"] * 0.6 + noise["fine"] * 0.4 < _tree_level(site.draw(form.trees))
+    is_tree &= ~is_street
+    material[is_tree] = INDEX["tree_leafy"]
+    height = np.where(is_tree, 7, 0).astype(np.uint8)
+    return Drawing(material=material, height=height, tone=0.85 + np.float32(0.3) * noise["fine"])
+
+
+def _tree_level(cover: np.float32) -> np.float32:
+    """Level below which 0.6 a + 0.4 b lies for about the share `cover` of uniform a, b (below 0.4: c = x^2 / 0.48)."""
+    return np.float32(np.sqrt(0.48 * cover))
+
+
+def _draw_roofs(site: Site, form: Form, lots: _Lots, is_building: npt.NDArray[np.bool_], drawing: Drawing) -> None:
+    i, j = lots.i[is_building], lots.j[is_building]
+    low, high = form.height_m
+    drawing.material[is_building] = pick(make_palette(site.rng, form.roofs, 0.6), hash_uniform(i, j, site.salt + 3))
+    drawing.height[is_building] = (low + (high - low) * hash_uniform(i, j, site.salt + 4) ** 1.3).astype(np.uint8)
+    drawing.tone[is_building] = 0.75 + np.float32(0.5) * hash_uniform(i, j, site.salt + 5)

@@ -1,0 +1,86 @@
+"""Sentinel-2 as it would see the made-up ground: spectra, shadow, haze, blur, noise, and digital numbers."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from fusion.modalities.sentinel2 import MODALITY
+from fusion.world.ground import Ground
+from fusion.world.light import cast_shadows, find_sun, scene_date
+from fusion.world.noise import FloatArray
+from fusion.world.season import season_spectra
+from fusion.world.world import City
+
+_WAVELENGTH_NM = np.array([band.wavelength_nm for band in MODALITY.bands], dtype=np.float32)
+_COARSE = (3, 4, 5, 7, 8, 9)  # the 20 m bands
+# Share of full light that the sky still gives in shadow: Rayleigh-like, falling with wavelength (assumption).
+_SKYLIGHT = np.clip(0.38 * (492.4 / _WAVELENGTH_NM) ** 1.4, 0.06, 1.0).astype(np.float32)
+# Noise at the reference radiance in reflectance units: SNR 100-170 at rho 0.13-0.25 (Drusch et al. 2012, table 1).
+_NOISE = np.float32(0.0018)
+# From processing baseline 04.00, in force on this day, digital numbers are raised by 1000 (ESA, S2 MPC, 2022).
+_BASELINE_4 = date(2022, 1, 25)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpticalScene:
+    """Digital numbers [band, y, x]; reflectance = (numbers + offset) / 10000."""
+
+    season: str
+    day: date
+    numbers: npt.NDArray[np.uint16]
+    offset: int
+    baseline: str
+
+
+def render_sentinel2(city: City, ground: Ground, season: str) -> OpticalScene:
+    """One season of a city."""
+    rng = np.random.default_rng([city.seed, 3, ("spring", "summer", "autumn", "winter").index(season)])
+    day = scene_date(city, season)
+    spectra = season_spectra(season, city.deciduous) * _draw_city_spread(city)
+    reflectance = _light_ground(ground, spectra, city, day)
+    _blur_coarse_bands(reflectance)
+    _add_air(rng, reflectance)
+    reflectance += rng.standard_normal(reflectance.shape, dtype=np.float32) * _NOISE
+    offset = -1000 if day >= _BASELINE_4 else 0
+    numbers = np.clip(np.rint(reflectance * 10000) - offset, 1, 65535).astype(np.uint16)
+    return OpticalScene(season=season, day=day, numbers=numbers, offset=offset, baseline="04.00" if offset else "03.01")
+
+
+def _draw_city_spread(city: City) -> FloatArray:
+    """A factor per material and band: no two cities have the same clay, paint, stone and grass (about 20 %, assumption)."""
+    rng = np.random.default_rng([city.seed, 4])
+    materials = len(season_spectra("summer", 0.0))
+    level = rng.normal(0, 0.18, (materials, 1))
+    tilt = rng.normal(0, 0.10, (materials, 1)) * np.linspace(-1, 1, len(_WAVELENGTH_NM))
+    return np.exp(level + tilt).astype(np.float32)
+
+
+def _light_ground(ground: Ground, spectra: FloatArray, city: City, day: date) -> FloatArray:
+    """Reflectance [band, y, x]: mixed by area, darkened by shadow."""
+    rows, columns, kinds = ground.cover.shape
+    mixed = (spectra.T @ ground.cover.reshape(-1, kinds).T).reshape(-1, rows, columns)
+    shade = cast_shadows(ground.height_m, 5.0, find_sun(day, city.lat))
+    shaded = shade.reshape(rows, 2, columns, 2).mean(axis=(1, 3), dtype=np.float32)
+    for band, sky in enumerate(_SKYLIGHT):
+        mixed[band] *= ground.tone * (1 - shaded * (1 - sky))
+    return mixed
+
+
+def _blur_coarse_bands(reflectance: FloatArray) -> None:
+    """Bands of 20 m: the mean of 2 x 2 pixels, repeated (nearest neighbour, as in So2Sat's composites)."""
+    count, rows, columns = reflectance[list(_COARSE)].shape
+    coarse = reflectance[list(_COARSE)].reshape(count, rows // 2, 2, columns // 2, 2)
+    means = coarse.mean(axis=(2, 4), keepdims=True, dtype=np.float32)
+    reflectance[list(_COARSE)] = np.broadcast_to(means, coarse.shape).reshape(count, rows, columns)
+
+
+def _add_air(rng: np.random.Generator, reflectance: FloatArray) -> None:
+    """What atmospheric correction leaves: haze that brightens blue and dims contrast, and a gain per band."""
+    depth = rng.gamma(2.0, 0.05)
+    thickness = depth * (550 / _WAVELENGTH_NM) ** rng.uniform(0.8, 1.8)
+    gain = np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.025, len(_WAVELENGTH_NM)))
+    # Single scattering at the limit of thin haze: path reflectance about 0.2 of the thickness (assumption).
+    reflectance *= (gain * np.exp(-thickness)).astype(np.float32)[:, None, None]
+    reflectance += (0.2 * thickness).astype(np.float32)[:, None, None]
