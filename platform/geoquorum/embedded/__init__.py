@@ -1,0 +1,1 @@
+"""PostgreSQL and Valkey that start when no URL names others; usable without Django."""
