@@ -401,7 +401,7 @@ class PackArray:
     shards: tuple[Array, ...]
 
     def __len__(self) -> int:
-        return sum(len(shard) for shard in self.shards)
+        return int(self._ends[-1])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -432,6 +432,10 @@ class PackArray:
     def _ends(self) -> Indices:
         return np.cumsum([len(shard) for shard in self.shards], dtype=np.int64)
 
+    @cached_property
+    def _starts(self) -> Indices:
+        return self._ends - np.array([len(shard) for shard in self.shards], dtype=np.int64)
+
     def gather(self, indices: npt.ArrayLike) -> Array:
         """A fresh array [len(indices), *shape] of these samples, in this order, in the stored dtype."""
         rows = np.asarray(indices, dtype=np.int64)
@@ -443,9 +447,10 @@ class PackArray:
         if len(self.shards) == 1:
             return np.take(self.shards[0], rows, axis=0, out=out, mode="clip")  # checked above; clip copies once
         shard = np.searchsorted(self._ends, rows, side="right")
-        local = rows - (self._ends[shard] - [len(self.shards[index]) for index in shard])
-        for place, (which, row) in enumerate(zip(shard.tolist(), local.tolist(), strict=True)):
-            out[place] = self.shards[which][row]
+        local = rows - self._starts[shard]
+        shards = self.shards
+        for place, which, row in zip(out, shard.tolist(), local.tolist(), strict=True):
+            place[...] = shards[which][row]
         return out
 
     def __getitem__(self, index: int) -> Array:
@@ -453,7 +458,7 @@ class PackArray:
         if not 0 <= index < len(self):
             raise IndexError(f"Array {self.name!r} has samples 0 to {len(self) - 1}; asked for {index}.")
         shard = int(np.searchsorted(self._ends, index, side="right"))
-        return cast(Array, self.shards[shard][index - int(self._ends[shard]) + len(self.shards[shard])])
+        return cast(Array, self.shards[shard][index - int(self._starts[shard])])
 
     def blocks(self, rows: int = 1024) -> Iterator[tuple[int, Array]]:
         """(first index, zero-copy view of up to `rows` samples) through the whole array."""
