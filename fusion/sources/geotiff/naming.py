@@ -1,0 +1,115 @@
+"""What names and tags say: which band a file holds, when it was taken, which offset its numbers carry."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fusion.errors import BadRasterError
+
+# S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419: level, start, processing baseline
+SENTINEL2_PRODUCT = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8}T\d{6})_N(\d{4})_R\d{3}_T\w{5}")
+# T33NZA_20220706T085611_B02_10m: a band file of a product folder
+SENTINEL2_BAND_FILE = re.compile(r"T\d{2}[A-Z]{3}_(\d{8}T\d{6})_B")
+# S1A_IW_GRDH_1SDV_20220706T051234_20220706T051259_...: start and end
+SENTINEL1_PRODUCT = re.compile(r"S1[A-D]_\w{2}_\w{4}_\w{4}_(\d{8}T\d{6})_(\d{8}T\d{6})_")
+# karlsau_sentinel2_summer_20220706, karlsau_sentinel1_20220706: the files of the made-up world
+WORLD_FILE = re.compile(r"_sentinel[12](?:_[a-z]+)*_(\d{8})(?!\d)")
+BAND = re.compile(r"(?:^|[_.-])B0?(\d{1,2}A?)(?:[_.-]\d{2}m)?(?:$|[_.-])", re.IGNORECASE)
+OFFSET_TAGS = ("OFFSET", "BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
+# From baseline 04.00 (25 January 2022) Level-1C and Level-2A store reflectance * 10000 + 1000, so that dark and noisy
+# pixels below zero survive: ESA, Sentinel-2 Products Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET.
+FIRST_BASELINE_WITH_OFFSET, OFFSET_SINCE = 400, -1000.0
+
+
+def normalise_band(text: str) -> str:
+    """`B02`, `b2`, `B02_10m` become B2, `B8a` becomes B8A; any other name stays as it is, without blanks around it."""
+    match = re.fullmatch(r"B0?(\d{1,2})(A?)(?:_\d{2}m)?", text.strip(), re.IGNORECASE)
+    return f"B{int(match[1])}{match[2].upper()}" if match else text.strip()
+
+
+def name_bands(path: Path, descriptions: Sequence[str | None]) -> tuple[str, ...]:
+    """Names in file order from the band descriptions; a lone band without one is named by its file; else empty."""
+    names = tuple(normalise_band(text or "") for text in descriptions)
+    if names == ("",):
+        return (name_file_band(path),)
+    return names
+
+
+def name_file_band(path: Path) -> str:
+    """The band a file of a band folder holds: B02.tif, T33NZA_20220706T085611_B02_10m.tif; else the file's stem."""
+    found = BAND.findall(path.stem)
+    return normalise_band(f"B{found[-1]}") if found else path.stem
+
+
+def find_dates(
+    path: Path, tags: Mapping[str, str], captured: datetime | None
+) -> tuple[tuple[datetime, datetime] | None, str]:
+    """First and last moment of the picture in UTC and a sentence saying how it is known; a bare date is a whole day."""
+    if captured is not None:
+        return (captured, captured), "Date as stated by the caller"
+    for text in (path.name, *(folder.name for folder in list(path.absolute().parents)[:4])):
+        if match := SENTINEL1_PRODUCT.search(text):
+            return (_parse_moment(match[1]), _parse_moment(match[2])), "Dates from the product name"
+        if match := SENTINEL2_PRODUCT.search(text):
+            return (_parse_moment(match[2]),) * 2, "Date from the product name"
+        if match := SENTINEL2_BAND_FILE.search(text) or WORLD_FILE.search(text):
+            return _span(match[1]), "Date from the file name"
+    stamp = re.match(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)", tags.get("TIFFTAG_DATETIME", ""))
+    if stamp:
+        moment = _parse_moment("{}{}{}T{}{}{}".format(*stamp.groups()))
+        return (moment, moment), "Date from the tag TIFFTAG_DATETIME"
+    return None, "No date found in names or tags"
+
+
+def find_baseline(path: Path) -> tuple[str, int] | None:
+    """Level and processing baseline (400 for N0400) of the Sentinel-2 product that a path names."""
+    for text in (path.name, *(folder.name for folder in list(path.absolute().parents)[:4])):
+        if match := SENTINEL2_PRODUCT.search(text):
+            return match[1], int(match[3])
+    return None
+
+
+def find_tagged_offset(
+    tags: Mapping[str, str], offsets: Sequence[float], scales: Sequence[float]
+) -> tuple[float, str] | None:
+    """The offset that tags or GDAL's band offsets state, as (stored + offset) * scale, and which of them said so."""
+    for tag in OFFSET_TAGS:
+        if tag in tags:
+            return _parse_number(tag, tags[tag]), f"the tag {tag}"
+    stated = {round(offset / scale, 6) for offset, scale in zip(offsets, scales, strict=True)}
+    is_stated = any(offset != 0 for offset in offsets) or any(scale != 1 for scale in scales)
+    if is_stated and len(stated) > 1:
+        raise BadRasterError(f"its bands have different offsets ({sorted(stated)}); give one stack per offset")
+    return (stated.pop(), "the band offset and scale in the file") if is_stated else None
+
+
+def find_scene_offset(path: Path) -> tuple[float, str] | None:
+    """The offset that follows from the Sentinel-2 processing baseline in the product name."""
+    baseline = find_baseline(path)
+    if baseline is None:
+        return None
+    level, number = baseline
+    offset = OFFSET_SINCE if number >= FIRST_BASELINE_WITH_OFFSET else 0.0
+    return offset, f"processing baseline N{number:04d} ({level}) in the product name"
+
+
+def _parse_number(tag: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise BadRasterError(f"its tag {tag} is {text!r}, not a number") from error
+
+
+def _parse_moment(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise BadRasterError(f"its name or tag says {text!r}, which is no date") from error
+
+
+def _span(text: str) -> tuple[datetime, datetime]:
+    if "T" in text:
+        return (_parse_moment(text),) * 2
+    start = _parse_moment(f"{text}T000000")
+    return start, start + timedelta(days=1) - timedelta(seconds=1)
