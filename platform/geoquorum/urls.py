@@ -3,9 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from geoquorum import home, styles, swatches
 from geoquorum.api import api
 
 urlpatterns = [
+    path("", home.show_home, name="home"),
+    path("styles/", styles.show_styles, name="styles"),
+    path("swatches.css", swatches.show_swatches, name="swatches"),
     path("", include("geoquorum.accounts.urls")),
     path("catalog/", include("geoquorum.catalog.urls")),
     path("campaigns/", include("geoquorum.campaigns.urls")),

@@ -1,5 +1,20 @@
 """Pages of accounts."""
 
-from django.urls import URLPattern
+from django.contrib.auth import views as auth_views
+from django.urls import path, reverse_lazy
 
-urlpatterns: list[URLPattern] = []
+from geoquorum.accounts import views
+
+urlpatterns = [
+    path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("account/", views.show_account, name="account"),
+    path(
+        "account/password/",
+        auth_views.PasswordChangeView.as_view(
+            template_name="accounts/password.html", success_url=reverse_lazy("account")
+        ),
+        name="password_change",
+    ),
+    path("account/project/", views.choose_project, name="choose_project"),
+]
