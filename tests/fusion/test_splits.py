@@ -1,0 +1,155 @@
+"""Splits hold out what they name, keep their shares, and never share ground, scenes or groups unseen."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from fusion.errors import BadInputError, LeakError
+from fusion.grid import cell_at, neighbours
+from fusion.splits import by_block, by_city, by_share, check_leaks, locate_cells
+
+METRE = 1 / 111_195  # degrees of latitude
+
+
+def test_named_cities_are_held_out_and_the_others_train():
+    cities = ["munich", "rome", "lima", "munich", "oslo"]
+    assert by_city(cities, test={"munich"}, validation={"lima"}) == ["test", "train", "validation", "test", "train"]
+
+
+@pytest.mark.parametrize(
+    ("cities", "test", "validation", "reason"),
+    [
+        (["a", "b"], {"c"}, set(), "No sample lies in c. Cities: a, b"),
+        (["a", "b"], {"a"}, {"a"}, "a cannot be in test and in validation"),
+        (["a", ""], {"a"}, set(), "names no city"),
+    ],
+)
+def test_a_city_split_that_cannot_be_is_refused(cities, test, validation, reason):
+    with pytest.raises(BadInputError, match=reason):
+        by_city(cities, test=test, validation=validation)
+
+
+def test_shares_are_kept_for_common_and_rare_labels_and_groups_stay_whole():
+    rng = np.random.default_rng(0)
+    groups = [f"g{number}" for number in rng.integers(0, 150, 3000)]
+    labels = rng.choice(["common", "rare"], 3000, p=[0.95, 0.05]).tolist()
+    splits = by_share(groups, labels, seed=1)
+    for label in ("common", "rare"):
+        mine = [split for split, code in zip(splits, labels, strict=True) if code == label]
+        assert mine.count("train") / len(mine) == pytest.approx(0.6, abs=0.05)
+        assert mine.count("test") / len(mine) == pytest.approx(0.2, abs=0.05)
+    assert len(set(zip(groups, splits, strict=True))) == len(set(groups))
+    assert by_share(groups, labels, seed=1) == splits
+    assert by_share(groups, labels, seed=2) != splits
+
+
+def test_shares_that_do_not_sum_to_one_are_refused():
+    with pytest.raises(BadInputError, match="sum to 1"):
+        by_share(["a"], ["x"], shares={"train": 0.5})
+
+
+@pytest.fixture
+def scattered():
+    rng = np.random.default_rng(4)
+    return rng.uniform(0, 20_000, 900), rng.uniform(0, 20_000, 900), rng.choice(["1", "2", "3"], 900).tolist()
+
+
+@pytest.mark.parametrize("buffer_m", [0.0, 250.0])
+def test_no_two_splits_are_nearer_than_the_buffer(scattered, buffer_m):
+    x, y, labels = scattered
+    split = by_block(x, y, labels, block_m=2000, buffer_m=buffer_m, seed=3)
+    splits = np.array(split.splits)
+    points = np.column_stack([x, y])
+    for one, two in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        assert cdist(points[splits == one], points[splits == two]).min() >= buffer_m
+    assert (split.buffered > 0) == (buffer_m > 0)
+    assert min((splits == name).sum() for name in ("train", "validation", "test")) > 60
+    assert len(set(split.blocks)) == 100
+
+
+def test_the_buffer_never_takes_a_test_sample(scattered):
+    x, y, labels = scattered
+    without = by_block(x, y, labels, block_m=2000, seed=3)
+    buffered = by_block(x, y, labels, block_m=2000, buffer_m=500, seed=3)
+    assert buffered.splits.count("test") == without.splits.count("test")
+    assert buffered.blocks == without.blocks
+
+
+def check(places, splits, **changes):
+    arguments = {"lonlat": places, "size_m": 320, **changes}
+    return check_leaks([f"p{i}" for i in range(len(splits))], splits, **arguments)
+
+
+def test_patches_that_share_ground_are_named():
+    places = [(11.0, 48.0), (11.5, 48.0), (11.5, 48.0 + 300 * METRE)]
+    with pytest.raises(LeakError, match=r"1 pairs .* share ground, first p1 and p2"):
+        check(places, ["train", "train", "test"])
+
+
+def test_overlap_within_a_split_or_with_an_unused_sample_is_no_leak():
+    places = [(11.0, 48.0), (11.0, 48.0), (11.0, 48.0), (12.0, 48.0)]
+    report = check(places, ["train", "train", "", "test"])
+    assert report.overlaps == 0
+    assert report.samples == 3
+
+
+def test_a_gap_below_the_limit_is_refused_and_one_above_is_reported():
+    places = [(11.0, 48.0), (11.0, 48.0 + 820 * METRE), (13.0, 48.0)]
+    report = check(places, ["train", "test", "validation"], minimum_gap_m=400)
+    assert report.nearest_gap_m == pytest.approx(500, abs=3)
+    assert report.nearest_pair == ("p0", "p1")
+    assert json.loads(json.dumps(report.as_json()))["nearest_pair"] == ["p0", "p1"]
+    with pytest.raises(LeakError, match=r"nearer than 600 m; nearest are p0 and p1, 500 m apart"):
+        check(places, ["train", "test", "validation"], minimum_gap_m=600)
+
+
+def test_the_gap_is_measured_across_the_date_line():
+    report = check([(179.999, 0.0), (-179.999, 0.0)], ["train", "test"], size_m=100)
+    assert report.nearest_gap_m == pytest.approx(222.4 - 100, abs=2)
+
+
+def test_the_nearest_by_edges_is_found_even_where_another_is_nearer_by_centres():
+    places = [(0.0, 0.0), (0.0, 500 * METRE), (0.0, -700 * METRE)]
+    report = check(places, ["train", "test", "test"], size_m=[100, 100, 1000])
+    assert report.nearest_pair == ("p0", "p2")
+    assert report.nearest_gap_m == pytest.approx(150, abs=2)
+
+
+@pytest.mark.parametrize("place", [(11.57, 48.14), (5.95, 69.6), (-70.6, -33.4)])
+def test_neighbouring_cells_touch_and_do_not_overlap(place):
+    cells = neighbours(cell_at(*place))
+    lonlat, size_m = locate_cells([cell.id for cell in cells])
+    splits = ["train"] * 4 + ["test"] + ["train"] * 4
+    report = check(lonlat, splits, size_m=size_m)
+    assert report.overlaps == 0
+    assert report.nearest_gap_m < 5
+    with pytest.raises(LeakError, match="nearer than 320 m"):
+        check(lonlat, splits, size_m=size_m, minimum_gap_m=320)
+
+
+def test_samples_without_a_place_are_checked_by_group_and_counted():
+    lonlat, size_m = locate_cells([None, "", None])
+    report = check(lonlat, ["train", "test", ""], size_m=size_m, groups=["a", "b", "b"])
+    assert report.unplaced == 2
+    assert report.nearest_gap_m is None
+    with pytest.raises(LeakError, match="1 groups lie in more than one split, first 'a'"):
+        check(lonlat, ["train", "test", ""], size_m=size_m, groups=["a", "a", None])
+
+
+def test_no_group_is_not_a_group():
+    report = check([(0, 0), (9, 9)], ["train", "test"], groups=["", None])
+    assert report.straddling == 0
+
+
+def test_a_big_check_is_quick_and_finds_the_one_leak():
+    rng = np.random.default_rng(0)
+    places = np.column_stack([rng.uniform(0, 10, 20_000), rng.uniform(40, 50, 20_000)])
+    splits = np.where(places[:, 0] < 5, "train", "test")
+    keep = abs(places[:, 0] - 5) > 0.02
+    assert check(places[keep], splits[keep].tolist()).overlaps == 0
+    places[7], places[11] = (4.0, 45.0), (4.0005, 45.0)
+    splits[7], splits[11] = "train", "test"
+    with pytest.raises(LeakError, match="p7 and p11"):
+        check(np.where(keep[:, None] | (np.arange(20_000) < 12)[:, None], places, np.nan), splits.tolist())
