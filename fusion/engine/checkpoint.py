@@ -31,7 +31,7 @@ ASK = "Take the file from where it was made, or train again."
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointWords:
-    """The JSON beside the tensors. `inputs`, `target` and `spec` are what rebuilds the network; `state` resumes the run.
+    """The JSON beside the tensors. `inputs`, `target` and `spec` rebuild the network; `state` resumes the run.
 
     `tensors` holds dtype and shape by name; `optimizers` the parameter groups by optimiser.
     """
@@ -102,7 +102,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """A checkpoint by either of its files; CheckpointError names the file or field that is wrong."""
     path = Path(path)
     if path.suffix not in (".json", ".safetensors"):
-        raise CheckpointError(f"{path} is refused by its name: weights are read from .safetensors with their .json only.")
+        raise CheckpointError(
+            f"{path} is refused by its name: weights are read from .safetensors with their .json only."
+        )
     json_path, data_path = path.with_suffix(".json"), path.with_suffix(".safetensors")
     for wanted in (data_path, json_path):
         if not wanted.is_file():
@@ -156,7 +158,9 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 def _read_words(path: Path) -> CheckpointWords:
     if path.stat().st_size > MAX_JSON_BYTES:
-        raise CheckpointError(f"{path} has {path.stat().st_size} bytes; a checkpoint's JSON has at most {MAX_JSON_BYTES}.")
+        raise CheckpointError(
+            f"{path} has {path.stat().st_size} bytes; a checkpoint's JSON has at most {MAX_JSON_BYTES}."
+        )
     data = path.read_bytes()
     try:
         values = json.loads(data)
@@ -181,7 +185,9 @@ def _read_tensors(path: Path, words: CheckpointWords) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} does not hold safetensors, whatever its name says. It was not opened. {ASK}")
     found = hashlib.sha256(data).hexdigest()
     if found != words.tensors_sha256:
-        raise CheckpointError(f"{path}: sha256 is {found}, the JSON says {words.tensors_sha256}: damaged or swapped. {ASK}")
+        raise CheckpointError(
+            f"{path}: sha256 is {found}, the JSON says {words.tensors_sha256}: damaged or swapped. {ASK}"
+        )
     try:
         tensors = safetensors.torch.load(data)
     except (SafetensorError, ValueError, KeyError) as error:

@@ -36,6 +36,12 @@ class InputSpec:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        counts = {len(part) for part in (self.bands, self.stretch, self.floor, self.mean, self.std)}
+        is_raster = self.dims[-2:] == ("y", "x") and self.dims.count("band") == 1 and len(self.dims) == len(self.shape)
+        if not is_raster or counts != {self.shape[self.dims.index("band")]} or set(self.stretch) - set(STRETCHES):
+            raise SpecError(f"input {self.name!r} contradicts itself: dims, shape, bands and numbers per band differ.")
+
     @property
     def channels(self) -> int:
         """Channels after every dimension but y and x is laid onto one axis."""
@@ -83,12 +89,13 @@ class Normalise(nn.Module):
         return value.index_copy(self.band_axis, where, part)
 
 
-def read_inputs(pack: Pack, names: Sequence[str]) -> list[InputSpec]:
+def describe_inputs(pack: Pack, names: Sequence[str], *, to_learn: bool = True) -> tuple[InputSpec, ...]:
     """How to read these arrays of a pack (all of them where no name is given).
 
-    A name is an array's, or a modality's that exactly one array holds.
+    A name is an array's, or a modality's that exactly one array holds. Only learning needs the pack's statistics.
     """
-    return [_read_input(pack.array(find_array(pack, name))) for name in (names or pack.array_names)]
+    chosen = [pack.array(find_array(pack, name)) for name in (names or pack.array_names)]
+    return tuple(_describe_input(array, to_learn=to_learn) for array in chosen)
 
 
 def find_array(pack: Pack, name: str) -> str:
@@ -102,14 +109,14 @@ def find_array(pack: Pack, name: str) -> str:
     raise SpecError(f"modalities: {name!r} {problem} {pack.folder}. It has: {known}. Name arrays in the spec.")
 
 
-def _read_input(array: PackArray) -> InputSpec:
+def _describe_input(array: PackArray, *, to_learn: bool) -> InputSpec:
     entry, statistics = array.entry, array.statistics
     if tuple(entry["dims"][-2:]) != ("y", "x") or "band" not in entry["dims"][:-2] or array.dtype.kind == "c":
         raise SpecError(
             f"modalities: array {array.name!r} has dims {entry['dims']} of {array.dtype}; the engine reads real "
             "rasters whose dims hold band and end in y, x. Leave it out of the spec's modalities."
         )
-    if statistics is None:
+    if statistics is None and to_learn:
         raise PackError(f"Array {array.name!r} has no statistics: the pack has no train samples. Train on another.")
     declared = {band.name: band for band in modalities.find(entry["modality"]).bands}
     bands = [declared[name] for name in array.bands]
@@ -125,8 +132,8 @@ def _read_input(array: PackArray) -> InputSpec:
         nodata=None if entry["nodata"] is None else float(entry["nodata"]),
         stretch=tuple(band.stretch for band in bands),
         floor=tuple(float(band.floor) for band in bands),
-        mean=tuple(map(float, statistics["mean"])),
-        std=tuple(map(float, statistics["std"])),
+        mean=tuple(map(float, statistics["mean"])) if statistics else (0.0,) * len(bands),
+        std=tuple(map(float, statistics["std"])) if statistics else (1.0,) * len(bands),
     )
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,6 +26,38 @@ class FolderBusyError(GeoquorumError):
 
 class RunCancelledError(GeoquorumError):
     """The run was asked to stop, and has kept what it knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A run folder that this process alone works in."""
+
+    folder: Path
+    events: "EventLog"
+    stop: "Stop"
+
+
+@contextmanager
+def open_session(folder: Path) -> Iterator[Session]:
+    """Lock the folder, log events, catch signals; an error or a cancel becomes the last event and goes on up."""
+    with lock_folder(folder), EventLog(folder / "events.jsonl") as events, Stop() as stop:
+        try:
+            yield Session(folder=folder, events=events, stop=stop)
+        except RunCancelledError:
+            events.write("cancelled")
+            raise
+        except Exception as error:
+            events.write("failed", cause=describe_cause(error))
+            raise
+
+
+def describe_cause(error: Exception) -> str:
+    """One sentence for the run's page."""
+    if isinstance(error, GeoquorumError):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"Out of memory: {error}. Lower batch_size or network.width; the last checkpoint is kept."
+    return f"{type(error).__name__}: {error}"
 
 
 @contextmanager
@@ -80,7 +113,9 @@ class Stop:
         self.is_requested = False
 
     def __enter__(self) -> "Stop":
-        self._before = {number: signal.signal(number, self._request) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():  # Python sets handlers nowhere else
+            self._before = {number: signal.signal(number, self._request) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -16,5 +16,5 @@ TASK = Task(
         "network": {"name": "sen2lcz", "width": 8, "depth": 17, "dropout": 0.2},
         "objective": {"name": "supervised", "target": "distribution"},
     },
-    source="Zhu et al. 2020, So2Sat LCZ42; soft labels after Koller, Kauermann, Zhu 2024, doi 10.1109/TGRS.2023.3336357",
+    source="Zhu et al. 2020, So2Sat LCZ42; soft labels: Koller, Kauermann, Zhu 2024, doi 10.1109/TGRS.2023.3336357",
 )

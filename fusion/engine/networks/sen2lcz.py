@@ -71,9 +71,7 @@ def build(shape: NetworkShape, options: Mapping[str, Any]) -> nn.Module:
     if min(shape.height, shape.width) < 2 ** (STAGES - 1):
         raise SpecError(f"network sen2lcz needs at least 8 x 8 pixels; the pack has {shape.height} x {shape.width}.")
     if (options["depth"] - 1) % STAGES:
-        raise SpecError(
-            f"network.depth of sen2lcz must be 1 more than a multiple of 4; the spec says {options['depth']}."
-        )
+        raise SpecError(f"network.depth of sen2lcz must be 1 more than a multiple of 4; it is {options['depth']}.")
     return Sen2LCZ(shape.channels, shape.outputs, **options)
 
 
