@@ -1,0 +1,168 @@
+"""Dataset versions: asked for, built by a job from one consensus run, and never changed afterwards."""
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.text import slugify
+
+from annotation import exporter as exporters
+from fusion import modality as modalities
+from fusion.errors import BadInputError
+from fusion.pack import Pack
+from geoquorum.accounts.models import Project, User
+from geoquorum.accounts.services import record
+from geoquorum.campaigns.models import Consensus, ConsensusRun
+from geoquorum.queue.models import Job
+from geoquorum.queue.services import Claim, enqueue
+from geoquorum.releases.freezing import Frozen, freeze_version, read_votes
+from geoquorum.releases.models import BuildState, DatasetVersion, Export
+
+STATUSES = tuple(Consensus.Status.values)
+
+
+def start_release(
+    *,
+    run: ConsensusRun,
+    name: str,
+    modalities: list[dict[str, str]],
+    design: dict[str, Any],
+    statuses: tuple[str, ...] = STATUSES,
+    without_flags: tuple[str, ...] = (),
+    seed: int = 0,
+    by: User | None,
+) -> DatasetVersion:
+    """Queues the next version of a dataset from a READY consensus run.
+
+    `modalities` lists {"modality", "season"}; `design` is {"kind": "city", "test": [...], "validation": [...]} or
+    {"kind": "block", "block_m", "buffer_m"}; `statuses` and `without_flags` choose the rows that go in.
+    """
+    _check_request(run, modalities, design, statuses)
+    project = run.campaign.project
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)
+        slug = slugify(name) or "dataset"
+        last = DatasetVersion.objects.filter(project=project, name=slug).aggregate(last=Max("number"))["last"]
+        version = DatasetVersion.objects.create(
+            project=project,
+            consensus_run=run,
+            name=slug,
+            number=(last or 0) + 1,
+            selection={"statuses": list(statuses), "without_flags": list(without_flags)},
+            design=design,
+            modalities=modalities,
+            seed=seed,
+            is_simulated=run.campaign.is_simulated or project.is_simulated,
+            created_by=by,
+        )
+        version.job = enqueue(
+            "geoquorum.releases.jobs.build", project=project, arguments={"version": version.pk}, by=by
+        )
+        version.save(update_fields=["job"])
+        record(project=project, actor=by, action="release started", subject=f"version {version.pk}")
+    return version
+
+
+def build(job: Job, claim: Claim) -> dict[str, Any]:
+    """Freezes the consensus rows, cuts their pixels, splits, checks for leaks, writes and verifies the pack."""
+    version = DatasetVersion.objects.select_related("consensus_run__campaign", "project").get(
+        pk=job.arguments["version"]
+    )
+    DatasetVersion.objects.filter(pk=version.pk).exclude(state=BuildState.READY).update(state=BuildState.BUILDING)
+    folder = settings.GEOQUORUM_DATA / "packs" / version.project.slug / f"{version.name}-{version.number}"
+    try:
+        frozen = freeze_version(version, claim)
+        claim.progress(0.5, "writing")
+        sha256 = _write(version, frozen, folder)
+        claim.progress(0.9, "verifying")
+        Pack.open(folder, sha256=sha256, verify=True)
+    except Exception as error:
+        DatasetVersion.objects.filter(pk=version.pk).update(state=BuildState.FAILED, reason=str(error))
+        raise
+    _publish(version, frozen, folder, sha256)
+    return {"version": version.pk, "sha256": sha256}
+
+
+def start_export(*, version: DatasetVersion, exporter: str, by: User | None) -> Export:
+    """Queues one format of a READY version."""
+    exporters.find(exporter)
+    if version.state != BuildState.READY:
+        raise BadInputError(f"Version {version} is {version.get_state_display()}: only a ready version is exported.")
+    with transaction.atomic():
+        export, _created = Export.objects.update_or_create(
+            version=version, exporter=exporter, defaults={"state": BuildState.QUEUED, "reason": ""}
+        )
+        export.job = enqueue(
+            "geoquorum.releases.jobs.export", project=version.project, arguments={"export": export.pk}, by=by
+        )
+        export.save(update_fields=["job"])
+        record(project=version.project, actor=by, action="export started", subject=f"export {export.pk}")
+    return export
+
+
+def execute_export(job: Job, claim: Claim) -> dict[str, Any]:
+    """Writes the export into a fresh folder of this attempt; its validator has opened it before the row says READY."""
+    export = Export.objects.select_related("version__consensus_run").get(pk=job.arguments["export"])
+    Export.objects.filter(pk=export.pk).update(state=BuildState.BUILDING)
+    kind, pack = exporters.find(export.exporter), Path(export.version.uri)
+    folder = pack.parent / f"{pack.name}-{export.exporter}-{job.pk.hex[:8]}-{job.attempts}"
+    try:
+        Pack.open(pack, sha256=export.version.sha256)
+        votes = read_votes(export.version) if kind.needs_votes else None
+        claim.progress(0.2, "writing")
+        files = kind.export(pack, folder, votes)
+    except Exception as error:
+        Export.objects.filter(pk=export.pk).update(state=BuildState.FAILED, reason=str(error))
+        raise
+    Export.objects.filter(pk=export.pk).update(
+        state=BuildState.READY, uri=str(folder), files=[asdict(file) for file in files], ready_at=timezone.now()
+    )
+    return {"export": export.pk}
+
+
+def _check_request(
+    run: ConsensusRun, wanted: list[dict[str, str]], design: dict[str, Any], statuses: tuple[str, ...]
+) -> None:
+    if run.state != ConsensusRun.State.READY:
+        raise BadInputError(f"The consensus run is {run.get_state_display()}: wait until it is ready.")
+    for entry in wanted:
+        modalities.find(entry["modality"])
+    if not wanted:
+        raise BadInputError("A version needs at least one modality.")
+    if design.get("kind") not in ("city", "block"):
+        raise BadInputError(f"Unknown split design {design.get('kind')!r}. Known: block, city.")
+    if not statuses or set(statuses) - set(STATUSES):
+        raise BadInputError(f"Choose consensus rows by status: {', '.join(STATUSES)}.")
+
+
+def _write(version: DatasetVersion, frozen: Frozen, folder: Path) -> str:
+    # A folder here without a READY row was left by an attempt that died after the rename.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return frozen.snapshot.write(folder, name=version.name, number=version.number, seed=version.seed)
+
+
+def _publish(version: DatasetVersion, frozen: Frozen, folder: Path, sha256: str) -> None:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    with transaction.atomic():
+        DatasetVersion.objects.filter(pk=version.pk).update(
+            state=BuildState.READY,
+            uri=str(folder),
+            sha256=sha256,
+            size_bytes=size,
+            summary=frozen.summary,
+            ready_at=timezone.now(),
+            reason="",
+        )
+        record(
+            project=version.project,
+            actor=None,
+            action="release built",
+            subject=f"version {version.pk}",
+            detail={"sha256": sha256},
+        )

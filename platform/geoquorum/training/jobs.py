@@ -1,0 +1,16 @@
+"""Entry points of the training jobs."""
+
+from celery import shared_task
+
+from geoquorum.queue.services import run_claimed
+from geoquorum.training import mapping, services
+
+
+@shared_task
+def train(job_id: str) -> None:
+    run_claimed(job_id, services.execute_run)
+
+
+@shared_task
+def draw_map(job_id: str) -> None:
+    run_claimed(job_id, mapping.execute_map)

@@ -1,0 +1,195 @@
+"""Runs: queued with their spec, executed by a job, recorded with report, checkpoint and scores."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from fusion import task as tasks
+from fusion.errors import SpecError
+from fusion.run import CANCELLED, DONE, RunReport, RunSpec, read_json
+from geoquorum.accounts.models import User
+from geoquorum.accounts.services import record
+from geoquorum.queue.models import Job
+from geoquorum.queue.services import Claim, Interrupted, Retry, enqueue, request_cancel
+from geoquorum.releases.models import BuildState, DatasetVersion
+from geoquorum.training.launcher import Event, Outcome, launch
+from geoquorum.training.models import Benchmark, Checkpoint, Run, RunState, Score
+
+RUN_LIMIT_S = 12 * 3600
+KEPT_POINTS = 400
+
+
+def start_run(
+    *, version: DatasetVersion, task: str, by: User | None, changes: Mapping[str, Any] | None = None, name: str = ""
+) -> Run:
+    """Queues one training of a task on a READY version; `changes` are fields of the RunSpec."""
+    if version.state != BuildState.READY:
+        raise SpecError(f"Version {version} is {version.get_state_display()}: only a ready version can be trained on.")
+    declared = tasks.find(task)
+    values = {**(changes or {}), "task": task, "pack": version.uri, "pack_sha256": version.sha256}
+    spec = RunSpec.from_json(values)
+    with transaction.atomic():
+        run = Run.objects.create(
+            project=version.project,
+            version=version,
+            name=name or f"{declared.title} on {version}",
+            task=task,
+            spec=spec.to_json(),
+            seed=spec.seed,
+            created_by=by,
+        )
+        run.folder = str(settings.GEOQUORUM_DATA / "runs" / str(run.pk))
+        run.job = enqueue(
+            "geoquorum.training.jobs.train",
+            project=version.project,
+            arguments={"run": run.pk},
+            queue="training",
+            by=by,
+            time_limit_s=RUN_LIMIT_S,
+        )
+        run.save(update_fields=["folder", "job"])
+        record(project=version.project, actor=by, action="run started", subject=f"run {run.pk}")
+    return run
+
+
+def cancel_run(*, run: Run, by: User | None) -> None:
+    """Asks the run to stop; a queued one stops at once, a running one after it has kept a checkpoint."""
+    if run.is_over or run.job is None:
+        return
+    request_cancel(run.job)
+    Run.objects.filter(pk=run.pk, state=RunState.QUEUED, job__state="cancelled").update(
+        state=RunState.CANCELLED, finished_at=timezone.now()
+    )
+    record(project=run.project, actor=by, action="run cancelled", subject=f"run {run.pk}")
+
+
+def execute_run(job: Job, claim: Claim) -> dict[str, Any]:
+    """Trains in a child process and records what comes of it; a killed child is tried again from its checkpoint."""
+    run = Run.objects.select_related("version", "project").get(pk=job.arguments["run"])
+    folder = Path(run.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = folder / "spec.json"
+    spec.write_text(json.dumps(run.spec, indent=1, sort_keys=True), encoding="utf-8")
+    Run.objects.filter(pk=run.pk).update(
+        state=RunState.RUNNING, started_at=run.started_at or timezone.now(), reason="", finished_at=None
+    )
+    follower = _Follower(run=run, claim=claim)
+    try:
+        outcome = launch(folder, "train", spec, watch=follower.watch)
+    except Interrupted as interruption:
+        _end(run, RunState.CANCELLED if interruption.is_cancel else RunState.QUEUED, str(interruption))
+        raise
+    return _conclude(run, outcome, follower, job)
+
+
+def _conclude(run: Run, outcome: Outcome, follower: "_Follower", job: Job) -> dict[str, Any]:
+    if outcome.code == DONE:
+        return _record_report(run, Path(run.folder), follower)
+    if outcome.code == CANCELLED or outcome.code < 0:
+        is_last = job.attempts >= job.max_attempts
+        _end(run, RunState.FAILED if is_last else RunState.QUEUED, outcome.cause)
+        raise Retry(outcome.cause)
+    _end(run, RunState.FAILED, outcome.cause)
+    raise SpecError(outcome.cause)
+
+
+def _end(run: Run, state: RunState, reason: str) -> None:
+    is_over = state in (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
+    Run.objects.filter(pk=run.pk).update(state=state, reason=reason, finished_at=timezone.now() if is_over else None)
+
+
+def _record_report(run: Run, folder: Path, follower: "_Follower") -> dict[str, Any]:
+    values = read_json(folder / "report.json")
+    report = RunReport.from_json(values)
+    weights = folder / report.checkpoint
+    with transaction.atomic():
+        checkpoint, _created = Checkpoint.objects.update_or_create(
+            run=run,
+            sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+            defaults={
+                "uri": str(weights),
+                "size_bytes": weights.stat().st_size,
+                "step": report.steps,
+                "is_best": True,
+                "metrics": {report.metric: (report.test or report.validation or {}).get(report.metric)},
+            },
+        )
+        Run.objects.filter(pk=run.pk).update(
+            state=RunState.DONE,
+            report=values,
+            reason="",
+            device=report.device[:120],
+            code_revision=report.code_revision[:60],
+            finished_at=timezone.now(),
+            progress=follower.progress | {"share": 1.0},
+        )
+        if report.test is not None:
+            _record_scores(run, report, checkpoint)
+    return {"run": run.pk, "checkpoint": checkpoint.sha256}
+
+
+def _record_scores(run: Run, report: RunReport, checkpoint: Checkpoint) -> None:
+    """The version's own benchmark: its test split, the task's metric, network and baselines side by side."""
+    benchmark, _created = Benchmark.objects.get_or_create(
+        project=run.project,
+        slug=f"{run.version.name}-{run.version.number}-{run.task}",
+        defaults={
+            "name": f"{tasks.find(run.task).title}: {run.version}, test split",
+            "version": run.version,
+            "task": run.task,
+            "metric": report.metric,
+            "protocol": "Trained on the split 'train', chosen on 'validation', scored once on 'test'.",
+        },
+    )
+    rows = [(checkpoint, "", report.test)] + [(None, name, scores) for name, scores in report.baselines.items()]
+    for owner, baseline, scores in rows:
+        if scores is None:
+            continue
+        found = scores[report.metric]
+        Score.objects.update_or_create(
+            benchmark=benchmark,
+            checkpoint=owner,
+            baseline=baseline,
+            defaults={
+                "value": found["value"],
+                "low": found["low"],
+                "high": found["high"],
+                "samples_count": scores["n"],
+            },
+        )
+
+
+class _Follower:
+    """Copies a child's events into the run's row, thinned to what a page can draw, and renews the claim."""
+
+    def __init__(self, *, run: Run, claim: Claim) -> None:
+        self.run, self.claim = run, claim
+        self.points: list[Event] = list(run.events)
+        self.progress: dict[str, Any] = dict(run.progress)
+
+    def watch(self, events: list[Event]) -> None:
+        """Takes new events; raises Interrupted when the claim is lost, cancelled or out of time."""
+        self.claim.check()
+        shown = [event for event in events if event["event"] in ("step", "epoch")]
+        if not shown:
+            return
+        self.points = thin(self.points + shown)
+        self.progress |= {key: value for key, value in shown[-1].items() if key != "event"}
+        Run.objects.filter(pk=self.run.pk).update(events=self.points, progress=self.progress)
+        self.claim.progress(float(self.progress.get("share", 0.0)), f"epoch {self.progress.get('epoch', 0)}")
+
+
+def thin(points: list[Event]) -> list[Event]:
+    """Every epoch, and evenly chosen steps, within KEPT_POINTS in all."""
+    if len(points) <= KEPT_POINTS:
+        return points
+    steps = [place for place, point in enumerate(points) if point["event"] == "step"]
+    surplus = set(steps[1::2])
+    kept = [point for place, point in enumerate(points) if place not in surplus]
+    return kept if len(kept) < len(points) else points[:1] + points[-(KEPT_POINTS - 1) :]
