@@ -100,7 +100,7 @@ class Inspect(Protocol):
         paths: Sequence[Path | str],
         modality: Modality,
         *,
-        limits: Limits = ...,
+        limits: Limits | None = None,
         bands: Sequence[str] | None = None,
         offset: float | None = None,
         captured: datetime | None = None,

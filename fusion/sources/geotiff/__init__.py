@@ -1,7 +1,23 @@
 """Local GeoTIFFs and COGs: refused by name or read as they lie, cut to the grid, written whole."""
 
+from fusion.source import Source
 from fusion.sources.geotiff.cells import read_cell, read_cells
-from fusion.sources.geotiff.reading import read_window
+from fusion.sources.geotiff.checks import hash_file
+from fusion.sources.geotiff.inspection import SUFFIXES, inspect
+from fusion.sources.geotiff.reading import read_tags, read_window
+from fusion.sources.geotiff.web import read_for_web
 from fusion.sources.geotiff.writing import write_cog
 
-__all__ = ["read_cell", "read_cells", "read_window", "write_cog"]
+__all__ = [
+    "SOURCE",
+    "hash_file",
+    "inspect",
+    "read_cell",
+    "read_cells",
+    "read_for_web",
+    "read_tags",
+    "read_window",
+    "write_cog",
+]
+
+SOURCE = Source(name="geotiff", title="GeoTIFF or COG on a local disk", suffixes=SUFFIXES, inspect=inspect)

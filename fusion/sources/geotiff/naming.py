@@ -36,10 +36,13 @@ def name_bands(path: Path, descriptions: Sequence[str | None]) -> tuple[str, ...
     return names
 
 
-def name_file_band(path: Path) -> str:
-    """The band a file of a band folder holds: B02.tif, T33NZA_20220706T085611_B02_10m.tif; else the file's stem."""
+def name_file_band(path: Path, known: Sequence[str] = ()) -> str:
+    """The band a file of a band folder holds: B02.tif, T33NZA_20220706T085611_B02_10m.tif, x_vv.tif for a known VV."""
     found = BAND.findall(path.stem)
-    return normalise_band(f"B{found[-1]}") if found else path.stem
+    if found:
+        return normalise_band(f"B{found[-1]}")
+    words = re.split(r"[_.-]", path.stem.lower())
+    return next((band for band in known if band.lower() in words), path.stem)
 
 
 def find_dates(
@@ -82,6 +85,16 @@ def find_tagged_offset(
     if is_stated and len(stated) > 1:
         raise BadRasterError(f"its bands have different offsets ({sorted(stated)}); give one stack per offset")
     return (stated.pop(), "the band offset and scale in the file") if is_stated else None
+
+
+def find_tagged_scale(tags: Mapping[str, str], scales: Sequence[float]) -> float | None:
+    """The scale that the tag SCALE or GDAL's band scales state, None where neither does."""
+    if "SCALE" in tags:
+        return _parse_number("SCALE", tags["SCALE"])
+    stated = set(scales) - {1.0}
+    if len(stated) > 1:
+        raise BadRasterError(f"its bands have different scales ({sorted(stated)}); give one stack per scale")
+    return stated.pop() if stated else None
 
 
 def find_scene_offset(path: Path) -> tuple[float, str] | None:

@@ -39,6 +39,12 @@ def read_window(
         return read_part(dataset, find_indexes(raster, bands), part, raster.nodata)
 
 
+def read_tags(path: Path | str) -> dict[str, str]:
+    """The tags of a file, as text."""
+    with open_raster(path) as dataset:
+        return dict(dataset.tags())
+
+
 def describe_file(raster: Raster) -> RasterFile:
     """The file with the names of its bands and its nodata value, read from it where only a path is given."""
     if isinstance(raster, RasterFile):
@@ -61,23 +67,32 @@ def find_indexes(raster: RasterFile, bands: Sequence[str] | None) -> list[int]:
     return [raster.bands.index(band) + 1 for band in bands]
 
 
-def read_part(dataset: DatasetReader, indexes: list[int], window: Window, nodata: float | None) -> tuple[Stored, Mask]:
-    """Array [band, y, x] and mask [y, x] of a window that lies within the dataset."""
-    array = dataset.read(indexes, window=window)
-    valid = find_valid(array, nodata)
-    if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
-        valid &= dataset.read_masks(1, window=window) > 0
-    return array, valid
+def read_part(
+    dataset: DatasetReader,
+    indexes: list[int],
+    window: Window,
+    nodata: float | None,
+    shape: tuple[int, int] | None = None,
+) -> tuple[Stored, Mask]:
+    """Array [band, y, x] and mask [y, x] of a window that lies within the dataset.
+
+    A smaller `shape` (height, width) takes it from the overviews.
+    """
+    rows, columns = shape or (window.height, window.width)
+    array = dataset.read(indexes, window=window, out_shape=(len(indexes), rows, columns))
+    return array, find_valid(dataset, array, window, nodata)
 
 
-def find_valid(array: Stored, nodata: float | None) -> Mask:
-    """Mask [y, x] of the pixels where no band is nodata or not finite."""
+def find_valid(dataset: DatasetReader, array: Stored, window: Window, nodata: float | None) -> Mask:
+    """Mask [y, x] of an array read from this window: no band nodata or not finite, none under the file's own mask."""
     valid: Mask = np.ones(array.shape[1:], dtype=bool)
     for band in array:
         if array.dtype.kind in "fc":
             valid &= np.isfinite(band)
         if nodata is not None and is_storable(nodata, array.dtype):
             valid &= band != array.dtype.type(nodata)
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
+        valid &= dataset.read_masks(1, window=window, out_shape=array.shape[1:]) > 0
     return valid
 
 

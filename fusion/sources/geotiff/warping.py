@@ -81,9 +81,7 @@ def read_resampled(
     if window is None:
         empty = np.zeros((len(indexes), block.height, block.width), dtype=dtype)
         return empty, np.zeros(empty.shape[1:], dtype=bool)
-    array, valid = read_part(dataset, indexes, window, nodata)
-    source = _split_complex(array).astype(_working_dtype(dtype))
-    source[:, ~valid] = np.nan
+    source = widen(*read_part(dataset, indexes, window, nodata))
     target = np.full((len(source), block.height, block.width), np.nan, dtype=source.dtype)
     reproject(
         source,
@@ -98,7 +96,7 @@ def read_resampled(
         XSCALE=scales[0],
         YSCALE=scales[1],
     )
-    return _restore(target, dtype)
+    return restore_dtype(target, dtype)
 
 
 def _measure_scale(dataset: DatasetReader, block: GridBlock) -> tuple[float, float]:
@@ -142,17 +140,20 @@ def _clip(dataset: DatasetReader, left: int, top: int, right: int, bottom: int) 
     return Window(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
-def _working_dtype(dtype: np.dtype[np.generic]) -> type[np.float32] | type[np.float64]:
-    """float32 holds integers up to 16 bits and half a complex64 exactly; wider values need float64."""
-    return np.float32 if dtype in (np.dtype("float32"), np.dtype("complex64")) or dtype.itemsize <= 2 else np.float64
+def widen(array: Stored, valid: Mask) -> npt.NDArray[np.floating]:
+    """Real numbers with NaN where nothing is valid; complex bands become real parts, then imaginary parts.
+
+    float32 holds integers up to 16 bits and half a complex64 exactly; wider values need float64.
+    """
+    parts = np.concatenate([array.real, array.imag]) if array.dtype.kind == "c" else array
+    is_narrow = parts.dtype == np.float32 or parts.dtype.itemsize <= 2
+    wide: npt.NDArray[np.floating] = np.array(parts, dtype=np.float32 if is_narrow else np.float64)
+    wide[:, ~valid] = np.nan
+    return wide
 
 
-def _split_complex(array: Stored) -> Stored:
-    """Real parts, then imaginary parts, along the band axis."""
-    return np.concatenate([array.real, array.imag]) if array.dtype.kind == "c" else array
-
-
-def _restore(target: npt.NDArray[np.floating], dtype: np.dtype[np.generic]) -> tuple[Stored, Mask]:
+def restore_dtype(target: npt.NDArray[np.floating], dtype: np.dtype[np.generic]) -> tuple[Stored, Mask]:
+    """Numbers of `widen` in the stored dtype, integers rounded and kept in range, and the mask of those not NaN."""
     valid: Mask = np.isfinite(target).all(axis=0)
     target[:, ~valid] = 0
     if dtype.kind == "c":
