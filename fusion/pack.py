@@ -8,11 +8,10 @@ Reading needs numpy and pyarrow only. An array's `layout` in the manifest is `de
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -27,33 +26,14 @@ from fusion import modality as modalities
 from fusion import scheme as schemes
 from fusion.band_statistics import BandStatistics
 from fusion.errors import PackError
-from fusion.shard import SAFETENSORS_DTYPES, HashedFile, encode_header, map_shard
+from fusion.pack_array import PackArray, declare_stored
+from fusion.sample import SAMPLE_SCHEMA, SPLITS, arrange_samples, encode_samples
+from fusion.shard import SHARD_BYTES, HashedFile, check_blocks, map_shard, write_shards
 
 SCHEMA_VERSION = 1
-SPLITS = ("train", "validation", "test")
-SHARD_BYTES = 512 * 2**20
-BLOCK_BYTES = 8 * 2**20  # read and summed at a time, so that memory stays flat
-SAMPLE_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("geometry", pa.binary()),
-        ("cell", pa.string()),
-        ("city", pa.string()),
-        ("culture_zone", pa.string()),
-        ("split", pa.string()),
-        ("label", pa.string()),
-        ("distribution", pa.list_(pa.float32())),
-        ("votes", pa.list_(pa.int32())),
-        ("agreement", pa.float32()),
-        ("entropy", pa.float32()),
-        ("captured_from", pa.timestamp("us", tz="UTC")),
-        ("captured_to", pa.timestamp("us", tz="UTC")),
-        ("flags", pa.list_(pa.string())),
-        ("block", pa.string()),
-    ]
-)
-WKB_TYPES = {1: "Point", 2: "LineString", 3: "Polygon", 4: "MultiPoint", 5: "MultiLineString", 6: "MultiPolygon"}
 COPY = "Copy the pack again from where it was released."
+
+__all__ = ["SAMPLE_SCHEMA", "SPLITS", "ArraySource", "Pack", "PackArray", "TargetSpec", "write_pack"]
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
@@ -142,34 +122,6 @@ def write_pack(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def arrange_samples(samples: pa.Table) -> pa.Table:
-    """The table in the order and types of SAMPLE_SCHEMA, absent columns as nulls, own columns after them."""
-    if "id" not in samples.column_names or "split" not in samples.column_names or not samples.num_rows:
-        raise PackError("A pack needs at least one sample, with an id and a split.")
-    known = [_column(samples, column) for column in SAMPLE_SCHEMA]
-    own = sorted(set(samples.column_names) - set(SAMPLE_SCHEMA.names))
-    table = pa.table(
-        [*known, *(samples.column(key).combine_chunks() for key in own)], names=[*SAMPLE_SCHEMA.names, *own]
-    )
-    ids = table.column("id").to_pylist()
-    if None in ids or "" in ids or len(set(ids)) != len(ids):
-        twice = sorted({key for key in ids if key and ids.count(key) > 1})[:3] if len(ids) < 10**5 else []
-        raise PackError(f"Every sample needs an id of its own; missing or given twice: {twice or 'some'}.")
-    unknown = set(pc.unique(table.column("split")).to_pylist()) - {*SPLITS, ""}
-    if unknown:
-        raise PackError(f"Unknown split {sorted(map(str, unknown))}. Known: {', '.join(SPLITS)}, and '' for unused.")
-    return table
-
-
-def _column(samples: pa.Table, column: pa.Field) -> pa.Array:
-    if column.name not in samples.column_names:
-        return pa.nulls(samples.num_rows, column.type)
-    try:
-        return samples.column(column.name).cast(column.type).combine_chunks()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise PackError(f"Column {column.name!r} of the samples is not {column.type}: {error}.") from error
-
-
 @dataclass(kw_only=True)
 class _Writer:
     """One pack while it grows: knows the samples, and the hash and size of each file written so far."""
@@ -198,7 +150,7 @@ class _Writer:
         scale = kind.scale if source.scale is None else float(source.scale)
         stored = declare_stored(kind, source.bands, source.dtype, offset, scale)
         tally = BandStatistics(modality=stored, dims=source.dims)
-        shards = self._write_shards(name, source.chunks, np.dtype(source.dtype), source.shape, tally)
+        shards = self._write_shards(name, source.chunks, source.dtype, source.shape, tally)
         statistics = tally.summarise()
         units = {band.name: band.unit for band in kind.bands}
         return {
@@ -238,7 +190,7 @@ class _Writer:
                 "shape": list(shape),
                 "dtype": str(array.dtype),
                 "presence": "all",
-                "shards": self._write_shards(key, [array], array.dtype, shape, None),
+                "shards": self._write_shards(key, [array], str(array.dtype), shape),
             }
         return {**entry, "codes": list(codes)}
 
@@ -280,77 +232,34 @@ class _Writer:
         self,
         name: str,
         chunks: Iterable[Array],
-        dtype: np.dtype[Any],
+        dtype: str,
         shape: tuple[int, ...],
-        tally: BandStatistics | None,
+        tally: BandStatistics | None = None,
     ) -> list[dict[str, Any]]:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
-            raise PackError(f"Array name {name!r}: small letters, digits, '_', '-' and '.' only.")
-        if str(dtype) not in SAFETENSORS_DTYPES:
-            raise PackError(f"Array {name!r}: {dtype} cannot be stored. Known: {', '.join(SAFETENSORS_DTYPES)}.")
-        row_bytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        rows = max(1, self.shard_bytes // max(1, row_bytes))
-        total, first = len(self.ids), 0
-        blocks = self._check_blocks(name, chunks, dtype, shape, row_bytes)
-        shards: list[dict[str, Any]] = []
-        rest: Array | None = None
-        while first < total:
-            count = min(rows, total - first)
-            path = f"arrays/{name}-{len(shards):05d}.safetensors"
-            with HashedFile(self.folder / path) as file:
-                file.write(encode_header(str(dtype), (count, *shape)))
-                done = 0
-                while done < count:
-                    block = rest if rest is not None else next(blocks, None)
-                    if block is None:
-                        raise PackError(f"Array {name!r} ended after {first + done} of {total} samples.")
-                    take = min(len(block), count - done)
-                    if tally is not None:
-                        in_train = self.splits[first + done : first + done + take] == "train"
-                        tally.add(block[:take][in_train])
-                    file.write(np.ascontiguousarray(block[:take]).data)
-                    rest = block[take:] if take < len(block) else None
-                    done += take
-            self.files[path] = file.entry()
-            shards.append({"path": path, "first": first, "count": count})
-            first += count
-        if rest is not None or next(blocks, None) is not None:
-            raise PackError(f"Array {name!r} holds more than the {total} samples of the table.")
-        return shards
+        blocks = check_blocks(name, chunks, dtype=dtype, shape=shape, ids=self.ids)
+        shards = write_shards(
+            self.folder,
+            name,
+            blocks if tally is None else self._tally_train(blocks, tally),
+            dtype=dtype,
+            shape=shape,
+            total=len(self.ids),
+            shard_bytes=self.shard_bytes,
+        )
+        self.files.update({shard.path: shard.entry for shard in shards})
+        return [{"path": shard.path, "first": shard.first, "count": shard.count} for shard in shards]
 
-    def _check_blocks(
-        self, name: str, chunks: Iterable[Array], dtype: np.dtype[Any], shape: tuple[int, ...], row_bytes: int
-    ) -> Iterator[Array]:
-        """The chunks in blocks of bounded size, each of the right dtype and shape and without NaN or infinity."""
-        step, row = max(1, BLOCK_BYTES // max(1, row_bytes)), 0
-        for chunk in chunks:
-            if chunk.dtype != dtype or chunk.shape[1:] != tuple(shape):
-                raise PackError(
-                    f"Array {name!r} at sample {row}: {chunk.dtype} {list(chunk.shape[1:])} was given, "
-                    f"{dtype} {list(shape)} was promised."
-                )
-            for start in range(0, len(chunk), step):
-                block = chunk[start : start + step]
-                if dtype.kind in "fc" and not np.isfinite(block).all():
-                    bad = int(np.argmin(np.isfinite(block).reshape(len(block), -1).all(axis=1))) + row
-                    sample = self.ids[bad] if bad < len(self.ids) else f"number {bad}"
-                    raise PackError(f"Array {name!r}: sample {sample} holds NaN or infinity. Mask or leave it out.")
-                row += len(block)
-                yield block
+    def _tally_train(self, blocks: Iterable[Array], tally: BandStatistics) -> Iterator[Array]:
+        row = 0
+        for block in blocks:
+            tally.add(block[self.splits[row : row + len(block)] == "train"])
+            row += len(block)
+            yield block
 
     def write_samples(self) -> None:
-        """samples.parquet as GeoParquet 1.1: WKB in lon/lat (OGC:CRS84, the default), null where there is no place."""
-        shapes = [value for value in self.samples.column("geometry").to_pylist() if value is not None]
-        geo = {
-            "version": "1.1.0",
-            "primary_column": "geometry",
-            "columns": {"geometry": {"encoding": "WKB", "geometry_types": sorted({_wkb_type(wkb) for wkb in shapes})}},
-        }
-        table = self.samples.replace_schema_metadata({"geo": json.dumps(geo, sort_keys=True)})
+        """samples.parquet."""
         with HashedFile(self.folder / "samples.parquet") as file:
-            sink = pa.BufferOutputStream()
-            pq.write_table(table, sink, compression="zstd", version="2.6", row_group_size=65536)
-            file.write(sink.getvalue())
+            file.write(encode_samples(self.samples))
         self.files["samples.parquet"] = file.entry()
 
     def write_manifest(self, manifest: dict[str, Any]) -> str:
@@ -361,22 +270,6 @@ class _Writer:
         with HashedFile(self.folder / "pack.json") as file:
             file.write(f"{text}\n".encode())
         return str(file.entry()["sha256"])
-
-
-def declare_stored(
-    kind: modalities.Modality, bands: Sequence[str], dtype: str, offset: float, scale: float
-) -> modalities.Modality:
-    """The modality as one pack stores it: its bands in the pack's order, with the pack's offset and scale."""
-    places = {band.name: band for band in kind.bands}
-    return replace(kind, bands=tuple(places[band] for band in bands), dtype=dtype, offset=offset, scale=scale)
-
-
-def _wkb_type(wkb: bytes) -> str:
-    """GeoParquet's name of a geometry's type, from the first five bytes of its WKB."""
-    number = int.from_bytes(wkb[1:5], "little" if wkb[:1] == b"\x01" else "big")
-    if len(wkb) < 5 or number not in WKB_TYPES:
-        raise PackError(f"A geometry is not two-dimensional WKB of a known type (type {number}).")
-    return WKB_TYPES[number]
 
 
 def _sync(path: Path) -> None:
@@ -390,83 +283,6 @@ def _sync(path: Path) -> None:
 def _sync_folders(folder: Path) -> None:
     _sync(folder / "arrays")
     _sync(folder)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackArray:
-    """One dense array of a pack, as stored and read-only; nothing is loaded until it is asked for."""
-
-    name: str
-    entry: dict[str, Any]
-    shards: tuple[Array, ...]
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """[samples, *shape of one sample]."""
-        return (len(self), *self.entry["shape"])
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.entry["dtype"])
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        return tuple(self.entry["bands"])
-
-    @property
-    def statistics(self) -> dict[str, Any] | None:
-        """Per band `mean` and `std` of the stretched values over the train split; None without train samples."""
-        return cast(dict[str, Any] | None, self.entry.get("statistics"))
-
-    @cached_property
-    def modality(self) -> modalities.Modality:
-        """The declared modality with this pack's bands, dtype, offset and scale."""
-        entry = self.entry
-        kind = modalities.find(entry["modality"])
-        return declare_stored(kind, entry["bands"], entry["dtype"], entry["offset"], entry["scale"])
-
-    @cached_property
-    def _ends(self) -> Indices:
-        return np.cumsum([len(shard) for shard in self.shards], dtype=np.int64)
-
-    @cached_property
-    def _starts(self) -> Indices:
-        return self._ends - np.array([len(shard) for shard in self.shards], dtype=np.int64)
-
-    def gather(self, indices: npt.ArrayLike) -> Array:
-        """A fresh array [len(indices), *shape] of these samples, in this order, in the stored dtype."""
-        rows = np.asarray(indices, dtype=np.int64)
-        if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
-            raise IndexError(
-                f"Array {self.name!r} has samples 0 to {len(self) - 1}; asked for {rows.min()}-{rows.max()}."
-            )
-        out = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
-        if len(self.shards) == 1:
-            return np.take(self.shards[0], rows, axis=0, out=out, mode="clip")  # checked above; clip copies once
-        shard = np.searchsorted(self._ends, rows, side="right")
-        local = rows - self._starts[shard]
-        shards = self.shards
-        for place, which, row in zip(out, shard.tolist(), local.tolist(), strict=True):
-            place[...] = shards[which][row]
-        return out
-
-    def __getitem__(self, index: int) -> Array:
-        """One sample, zero-copy."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"Array {self.name!r} has samples 0 to {len(self) - 1}; asked for {index}.")
-        shard = int(np.searchsorted(self._ends, index, side="right"))
-        return cast(Array, self.shards[shard][index - int(self._starts[shard])])
-
-    def blocks(self, rows: int = 1024) -> Iterator[tuple[int, Array]]:
-        """(first index, zero-copy view of up to `rows` samples) through the whole array."""
-        first = 0
-        for shard in self.shards:
-            for start in range(0, len(shard), rows):
-                yield first + start, shard[start : start + rows]
-            first += len(shard)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""One shard of an array: a safetensors file with a single tensor, streamed out and mapped back without a copy.
+"""The shards of an array: safetensors files with a single tensor each, streamed out and mapped back without a copy.
 
 The library's own numpy reader copies every tensor and its writer holds a whole shard in memory, so the format
 (8-byte length, JSON header, raw little-endian values) is written and mapped here; the library reads the same files.
@@ -7,12 +7,20 @@ The library's own numpy reader copies every tensor and its writer holds a whole 
 import hashlib
 import json
 import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fusion.errors import PackError
+
+SHARD_BYTES = 512 * 2**20
+BLOCK_BYTES = 8 * 2**20  # checked, summed and written at a time, so that memory stays flat
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SAFETENSORS_DTYPES = {
     "bool": "BOOL",
     "uint8": "U8",
@@ -65,6 +73,88 @@ def encode_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     text = json.dumps(entry, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % 64)
     return len(text).to_bytes(8, "little") + text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """A written shard: its path in the pack, its first sample, how many it holds, and its sha256 and bytes."""
+
+    path: str
+    first: int
+    count: int
+    entry: dict[str, Any]
+
+
+def check_blocks(
+    name: str, chunks: Iterable[Array], *, dtype: str, shape: tuple[int, ...], ids: Sequence[str]
+) -> Iterator[Array]:
+    """The chunks in blocks of bounded size; PackError where one has another dtype or shape, NaN or infinity."""
+    step, row = max(1, BLOCK_BYTES // _row_bytes(dtype, shape)), 0
+    for chunk in chunks:
+        if chunk.dtype != np.dtype(dtype) or chunk.shape[1:] != tuple(shape):
+            given = f"{chunk.dtype} {list(chunk.shape[1:])}"
+            raise PackError(f"Array {name!r} at sample {row}: {given} was given, {dtype} {list(shape)} was promised.")
+        for start in range(0, len(chunk), step):
+            block = chunk[start : start + step]
+            if chunk.dtype.kind in "fc" and not np.isfinite(block).all():
+                bad = int(np.argmin(np.isfinite(block).reshape(len(block), -1).all(axis=1))) + row
+                sample = ids[bad] if bad < len(ids) else f"number {bad}"
+                raise PackError(f"Array {name!r}: sample {sample} holds NaN or infinity. Mask or leave it out.")
+            row += len(block)
+            yield block
+
+
+def write_shards(
+    folder: Path,
+    name: str,
+    blocks: Iterable[Array],
+    *,
+    dtype: str,
+    shape: tuple[int, ...],
+    total: int,
+    shard_bytes: int = SHARD_BYTES,
+) -> list[Shard]:
+    """arrays/<name>-00000.safetensors and so on, as many as `total` samples need; PackError on too few or too many."""
+    if not NAME.fullmatch(name):
+        raise PackError(f"Array name {name!r}: small letters, digits, '_', '-' and '.' only.")
+    if dtype not in SAFETENSORS_DTYPES:
+        raise PackError(f"Array {name!r}: {dtype} cannot be stored. Known: {', '.join(SAFETENSORS_DTYPES)}.")
+    cutter, rows = _Cutter(iter(blocks)), max(1, shard_bytes // _row_bytes(dtype, shape))
+    shards: list[Shard] = []
+    for first in range(0, total, rows):
+        count = min(rows, total - first)
+        path, written = f"arrays/{name}-{len(shards):05d}.safetensors", 0
+        with HashedFile(folder / path) as file:
+            file.write(encode_header(dtype, (count, *shape)))
+            for piece in cutter.take(count):
+                file.write(np.ascontiguousarray(piece).data)
+                written += len(piece)
+        if written < count:
+            raise PackError(f"Array {name!r} ended after {first + written} of {total} samples.")
+        shards.append(Shard(path=path, first=first, count=count, entry=file.entry()))
+    if any(True for _ in cutter.take(1)):
+        raise PackError(f"Array {name!r} holds more than the {total} samples of the table.")
+    return shards
+
+
+def _row_bytes(dtype: str, shape: tuple[int, ...]) -> int:
+    return max(1, np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64)))
+
+
+class _Cutter:
+    """Blocks of any length, handed on in pieces that together have the length asked for."""
+
+    def __init__(self, blocks: Iterator[Array]) -> None:
+        self._blocks = blocks
+        self._rest: Array | None = None
+
+    def take(self, count: int) -> Iterator[Array]:
+        """Pieces of `count` samples in all, or of what is left."""
+        while count and (block := self._rest if self._rest is not None else next(self._blocks, None)) is not None:
+            piece = block[:count]
+            self._rest = block[count:] if len(block) > count else None
+            count -= len(piece)
+            yield piece
 
 
 def map_shard(path: Path, dtype: str, shape: tuple[int, ...]) -> Array | None:

@@ -85,7 +85,7 @@ def test_every_similarity_is_a_number_of_twelfths():
 
 
 def test_an_unknown_code_or_scheme_is_answered_with_the_known_ones():
-    with pytest.raises(BadInputError, match=r"'11' is not a code of scheme 'lcz17'. Codes: 1, 2"):
+    with pytest.raises(BadInputError, match=r"'11' is not a code of scheme 'lcz17'\. Codes: 1, 2"):
         LCZ.index("11")
-    with pytest.raises(UnknownKindError, match="Known: .*lcz17.*water"):
+    with pytest.raises(UnknownKindError, match=r"Known: .*lcz17.*water"):
         schemes.find("lcz18")
