@@ -13,8 +13,8 @@ from fusion.errors import BadInputError, BadVotesError
 
 Parameters = Mapping[str, float]
 
-# A sample is settled when the top class has at least this probability, on at least this many votes; it is disputed
-# below the second limit (formats-and-ux: posterior below 0.6), on a tie, or when at most half of the votes name the label.
+# A sample is settled when its top class has at least this probability, on at least this many votes. It is disputed when
+# the top class stays below `disputed_below`, on a tie, or when at most half of its votes name the label.
 THRESHOLDS: Parameters = {"settled_at": 0.9, "settled_votes": 2, "disputed_below": 0.6}
 TIE_TOLERANCE = 1e-6
 Z_95 = 1.959964
@@ -95,7 +95,7 @@ class Method:
     source: str = ""
 
     def aggregate(self, votes: VoteTable, seed: int = 0, parameters: Parameters | None = None) -> ConsensusResult:
-        """Labels with their certainty; raises BadVotesError where a sample has no vote, BadInputError on a parameter."""
+        """Labels and their certainty; BadVotesError where a sample has no vote, BadInputError for an unknown name."""
         _check_votes(votes)
         chosen = self._complete(parameters or {})
         return _judge(self.name, votes, self.fit(votes, seed, chosen), chosen)
@@ -141,6 +141,8 @@ def entropy(distribution: FloatArray) -> FloatArray:
 def _check_votes(votes: VoteTable) -> None:
     if not len(votes):
         raise BadVotesError("There are no votes; a consensus needs at least one per sample.")
+    if votes.n_classes < 2:
+        raise BadVotesError("A consensus needs at least two classes to choose from.")
     if (votes.votes_per_sample == 0).any():
         missing = int(np.argmin(votes.votes_per_sample))
         raise BadVotesError(f"Sample {votes.sample_ids[missing]!r} has no vote; leave it out or collect one first.")
@@ -149,9 +151,7 @@ def _check_votes(votes: VoteTable) -> None:
 def _judge(name: str, votes: VoteTable, estimate: Estimate, parameters: Parameters) -> ConsensusResult:
     """Add to an estimate what every method answers alike: label, agreement, interval and flags."""
     distribution = estimate.distribution
-    runner_up, top = (
-        np.partition(distribution, -2, axis=1)[:, -2:].T if votes.n_classes > 1 else (0, distribution[:, 0])
-    )
+    runner_up, top = np.partition(distribution, -2, axis=1)[:, -2:].T
     label = (distribution >= (top - TIE_TOLERANCE)[:, None]).argmax(1).astype(np.int32)
     is_tie = np.asarray(top - runner_up <= TIE_TOLERANCE)
     agreement, weighted, effective = _agree(votes, label, estimate.weight)

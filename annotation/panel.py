@@ -1,9 +1,9 @@
 """Simulated experts with known confusion matrices: for the demo, tests and benchmarks; marked as simulated.
 
-A vote is made in two steps. First what the sample looks like: its true class, or for a hard sample a neighbouring class,
-the same for everybody (so errors of different experts go together, and more votes do not mend everything). Then what
-the expert answers, from the row of the own confusion matrix. Because of the first step the panel as a whole is somewhat
-less accurate than the published matrix alone: by about the mean difficulty.
+A vote is made in two steps. First what the sample looks like: its true class, or for a hard sample a neighbouring
+class, the same for everybody (so errors of different experts go together, and more votes do not mend everything). Then
+what the expert answers, from the row of the own confusion matrix. Because of the first step the panel as a whole is
+somewhat less accurate than the published matrix alone: by about the mean difficulty.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from fusion.errors import BadInputError
 
 Matrix = npt.NDArray[np.float64]
 
-# Assumptions, none of them published: skill is the exponent of a row's probabilities (above 1 sharper, below 1 blurred).
+# Assumptions, none published. Skill is the exponent of a row's probabilities (above 1 sharper, below 1 blurred).
 SKILL_SPREAD = 0.25  # standard deviation of log skill
 DIFFICULTY = (0.35, 3.0)  # Beta: most samples are easy, with a tail of hard ones; mean 0.10
 MEDIAN_SECONDS = 6.0  # of an average expert on an easy sample

@@ -75,7 +75,7 @@ class VoteTable:
 
     def shares(self) -> FloatArray:
         """Share of the votes per sample and class, [n, k]; rows of samples without votes are zero."""
-        return self.counts() / np.maximum(self.votes_per_sample, 1)[:, None].astype(np.float32)
+        return (self.counts() / np.maximum(self.votes_per_sample, 1)[:, None]).astype(np.float32)
 
 
 def from_records(

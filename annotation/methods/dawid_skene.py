@@ -194,7 +194,7 @@ def _finish(rows: _Rows, model: _Model) -> FloatArray:
 
 
 def _weigh(votes: VoteTable, model: _Model) -> FloatArray:
-    """What each vote tells about the truth (mutual information under the expert's matrix), in average votes of this table."""
+    """What each vote tells of the truth (mutual information under its expert's matrix); an average vote tells 1."""
     joint = model.confusion * model.class_prior[:, None]
     independent = joint.sum(2, keepdims=True) * joint.sum(1, keepdims=True)
     told = (joint * np.log(joint / independent)).sum((1, 2))
