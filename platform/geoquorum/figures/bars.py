@@ -36,7 +36,7 @@ def code_box(label: LabelClass, x: float, y: float, width: float, height: float 
 
 
 def class_bars(
-    scheme: Scheme, values: Mapping[str, float], *, title: str, y_label: str, width: int = 640, height: int = 250
+    scheme: Scheme, values: Mapping[str, float], *, title: str, y_label: str, width: int = 560, height: int = 250
 ) -> SafeString:
     """One bar for every class of the scheme (0 where `values` has none), the value printed above it."""
     highest = max([*values.values(), 0.0]) or 1.0

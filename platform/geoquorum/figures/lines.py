@@ -27,7 +27,7 @@ def line_chart(
     x_label: str,
     y_label: str,
     y_range: tuple[float, float] | None = None,
-    width: int = 640,
+    width: int = 560,
     height: int = 270,
 ) -> SafeString:
     """Up to four lines, each named at its end; `y_range` fixes the scale, else the data and zero do."""

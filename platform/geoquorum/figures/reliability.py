@@ -13,7 +13,7 @@ def reliability_diagram(bins: Sequence[Mapping[str, float]], *, title: str) -> S
     """Bins as `fusion.scores` gives them (low, high, n, confidence, accuracy); below, the share of samples per bin."""
     plot = Plot(left=52, top=30, right=52 + SIZE_PX, bottom=30 + SIZE_PX, x_range=(0, 1), y_range=(0, 1))
     parts = [*plot.draw_y("accuracy (share right)"), line(plot.left, plot.bottom, plot.right, plot.top, "diagonal")]
-    parts.append(text(plot.x(0.9), plot.y(0.9) + 20, "calibrated", anchor="end", class_="tick"))
+    parts.append(text(plot.x(0.5) - 8, plot.y(0.5) - 6, "calibrated", anchor="end", class_="tick"))
     filled = [one for one in bins if one["n"]]
     joined = " ".join(f"{plot.x(one['confidence']):.1f},{plot.y(one['accuracy']):.1f}" for one in filled)
     parts.append(element("polyline", points=joined, class_="series s1"))

@@ -23,14 +23,14 @@ def _write(value: Attribute) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def frame(width: float, height: float, title: str, children: Iterable[str]) -> SafeString:
+def frame(width: float, height: float, title: str, children: Iterable[str], class_: str = "chart") -> SafeString:
     """The outer element, with `title` read aloud in place of the picture."""
     return element(
         "svg",
         element("title", title),
         *children,
         xmlns="http://www.w3.org/2000/svg",
-        class_="chart",
+        class_=class_,
         role="img",
         aria_label=title,
         viewBox=f"0 0 {width:g} {height:g}",
@@ -98,7 +98,7 @@ class Plot:
 
     def draw_y(self, label: str) -> list[SafeString]:
         """The left axis alone, with its grid."""
-        parts = [text(4, self.top - 10, label, class_="tick")]
+        parts = [text(4, self.top - 13, label, class_="tick")]
         for value in ticks(*self.y_range, 5):
             parts.append(line(self.left, self.y(value), self.right, self.y(value), "grid"))
             parts.append(text(self.left - 6, self.y(value) + 4, write_number(value), anchor="end", class_="tick"))

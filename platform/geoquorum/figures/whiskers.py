@@ -22,7 +22,7 @@ class Whisker:
 
 
 def whisker_chart(
-    rows: Sequence[Whisker], *, title: str, x_label: str, x_range: tuple[float, float] = (0, 1), width: int = 640
+    rows: Sequence[Whisker], *, title: str, x_label: str, x_range: tuple[float, float] = (0, 1), width: int = 560
 ) -> SafeString:
     """Rows in the order given, the name at the left, value and interval in figures at the right."""
     plot = Plot(left=170, top=8, right=width - 150, bottom=8 + ROW_PX * len(rows), x_range=x_range, y_range=(0, 1))
@@ -52,13 +52,5 @@ def interval_bar(
     band = element(
         "rect", x=plot.x(low), y=4, width=max(plot.x(high) - plot.x(low), 1.0), height=8, class_="f1", fill_opacity=0.4
     )
-    return frame(
-        width,
-        16,
-        words,
-        [
-            line(2, 8, width - 2, 8, "grid"),
-            band,
-            element("rect", x=plot.x(value) - 1, y=2, width=2, height=12, class_="dot"),
-        ],
-    )
+    stroke = element("rect", x=plot.x(value) - 1, y=2, width=2, height=12, class_="dot")
+    return frame(width, 16, words, [line(2, 8, width - 2, 8, "grid"), band, stroke], class_="chart inline")
