@@ -4,6 +4,8 @@ import itertools
 from typing import Any
 
 from geoquorum.accounts.models import Expert, Membership, Project, User
+from geoquorum.campaigns import services
+from geoquorum.campaigns.models import Campaign
 from geoquorum.catalog.models import Region, Sample
 
 PASSWORD = "a long enough passphrase"
@@ -48,5 +50,16 @@ def sample(project: Project, region: Region | None = None, **fields: Any) -> Sam
 def samples(project: Project, count: int, region: Region | None = None) -> list[Sample]:
     """Many patches at once."""
     return Sample.objects.bulk_create(
-        Sample(project=project, region=region, kind=Sample.Kind.PATCH, key=f"sample-{next(_count)}") for _ in range(count)
+        Sample(project=project, region=region, kind=Sample.Kind.PATCH, key=f"sample-{next(_count)}")
+        for _ in range(count)
     )
+
+
+def campaign(project: Project, count: int = 10, quota: int = 3, is_open: bool = True, **fields: Any) -> Campaign:
+    """A campaign about Local Climate Zones on `count` new patches, open unless told otherwise."""
+    made = services.create_campaign(
+        **{"project": project, "name": f"Campaign {next(_count)}", "question": "lcz_patch", "scheme": "lcz17"}
+        | {"samples": samples(project, count), "quota": quota, "by": None}
+        | fields
+    )
+    return services.open_campaign(campaign=made, by=None) if is_open else made

@@ -1,0 +1,43 @@
+"""What can be done with campaigns: run one, claim samples, vote, import votes, make a consensus."""
+
+from geoquorum.campaigns.services.claims import claim, release_expired
+from geoquorum.campaigns.services.imports import import_votes, tabulate_panel
+from geoquorum.campaigns.services.lifecycle import (
+    add_round,
+    close_campaign,
+    create_campaign,
+    current_round,
+    open_campaign,
+)
+from geoquorum.campaigns.services.refusal import RefusedError
+from geoquorum.campaigns.services.sessions import (
+    end_session,
+    find_session,
+    pause_session,
+    resume_session,
+    start_session,
+)
+from geoquorum.campaigns.services.tables import latest_votes
+from geoquorum.campaigns.services.voting import Ballot, Receipt, cast_vote
+
+__all__ = [
+    "Ballot",
+    "Receipt",
+    "RefusedError",
+    "add_round",
+    "cast_vote",
+    "claim",
+    "close_campaign",
+    "create_campaign",
+    "current_round",
+    "end_session",
+    "find_session",
+    "import_votes",
+    "latest_votes",
+    "open_campaign",
+    "pause_session",
+    "release_expired",
+    "resume_session",
+    "start_session",
+    "tabulate_panel",
+]

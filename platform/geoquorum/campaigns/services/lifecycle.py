@@ -1,0 +1,131 @@
+"""A campaign from draft to closed."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+from django.utils.text import slugify
+
+from annotation import question as questions
+from fusion import scheme as schemes
+from geoquorum.accounts.models import Project, User
+from geoquorum.accounts.services import record
+from geoquorum.campaigns.models import Assignment, Campaign, CampaignState, Round, RoundSample
+from geoquorum.campaigns.services.gate import hold_gate
+from geoquorum.campaigns.services.refusal import RefusedError
+from geoquorum.catalog.models import Sample
+
+RING = 2**31  # positions lie on a ring of this size, so that an order may start anywhere on it
+BATCH = 5_000
+
+
+@transaction.atomic
+def create_campaign(
+    *,
+    project: Project,
+    name: str,
+    question: str,
+    scheme: str,
+    samples: Iterable[Sample],
+    quota: int,
+    by: User | None,
+    guide: str = "",
+    lease_s: int = 600,
+    seed: int = 0,
+    policy: dict[str, object] | None = None,
+) -> Campaign:
+    """A draft with its first round; unknown questions and schemes are answered with the known ones."""
+    asked, alphabet = questions.find(question), schemes.find(scheme)
+    chosen = list(samples)
+    if asked.scheme not in (None, scheme):
+        raise RefusedError(f"Question {question!r} asks for scheme {asked.scheme!r}, not {scheme!r}.", status=400)
+    _check_samples(project, chosen)
+    if quota < 1:
+        raise RefusedError("A campaign needs at least one vote per sample.", status=400)
+    campaign = Campaign.objects.create(
+        project=project,
+        name=name,
+        slug=_free_slug(project, name),
+        question=question,
+        question_version=asked.version,
+        scheme=scheme,
+        scheme_version=alphabet.version,
+        policy=policy or {"kind": "fixed", "order": "random"},
+        guide=guide,
+        lease_s=lease_s,
+        seed=seed,
+        is_simulated=project.is_simulated,
+        created_by=by,
+    )
+    add_round(campaign=campaign, samples=chosen, quota=quota)
+    record(project=project, actor=by, action="campaign created", subject=f"campaign {campaign.pk}")
+    return campaign
+
+
+@transaction.atomic
+def add_round(*, campaign: Campaign, samples: Sequence[Sample], quota: int, purpose: str = Round.Purpose.VOTE) -> Round:
+    """A further round over these samples, in an order drawn from the campaign's seed; earlier rounds stay."""
+    number = (campaign.rounds.aggregate(last=Max("number"))["last"] or 0) + 1
+    new = Round.objects.create(campaign=campaign, number=number, purpose=purpose, quota=quota)
+    order = np.random.default_rng((campaign.seed, number)).permutation(len(samples)) * (RING // len(samples))
+    RoundSample.objects.bulk_create(
+        (
+            RoundSample(round=new, sample=sample, position=int(position))
+            for sample, position in zip(samples, order, strict=True)
+        ),
+        batch_size=BATCH,
+    )
+    return new
+
+
+@transaction.atomic
+def open_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
+    """From draft to open; anything else is refused."""
+    held = hold_gate(campaign=campaign)
+    if held.state != CampaignState.DRAFT:
+        raise RefusedError(f"Only a draft can be opened; this campaign is {held.get_state_display()}.")
+    Campaign.objects.filter(pk=held.pk).update(state=CampaignState.OPEN, opened_at=Now())
+    record(project=held.project, actor=by, action="campaign opened", subject=f"campaign {held.pk}")
+    campaign.refresh_from_db()
+    return campaign
+
+
+@transaction.atomic
+def close_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
+    """Freeze the votes: what was committed counts, what comes later is refused; open claims end."""
+    held = hold_gate(campaign=campaign)
+    if held.state != CampaignState.OPEN:
+        raise RefusedError(f"Only an open campaign can be closed; this campaign is {held.get_state_display()}.")
+    Campaign.objects.filter(pk=held.pk).update(state=CampaignState.CLOSED, closed_at=Now())
+    held.rounds.filter(closed_at=None).update(closed_at=Now())
+    # `slots_taken` keeps what was true at the end; nothing reads it once the round is over.
+    ended = Assignment.objects.filter(campaign=held, state=Assignment.State.CLAIMED)
+    detail = {"claims_ended": ended.update(state=Assignment.State.SKIPPED, slot=None, lease_until=Now())}
+    record(project=held.project, actor=by, action="campaign closed", subject=f"campaign {held.pk}", detail=detail)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def current_round(*, campaign: Campaign) -> Round:
+    """The round that is voted on now, or was last."""
+    return campaign.rounds.order_by("-number").select_related("campaign")[0]
+
+
+def _check_samples(project: Project, samples: Sequence[Sample]) -> None:
+    if not samples:
+        raise RefusedError("A campaign needs at least one sample; choose a region that has some.", status=400)
+    if any(sample.project_id != project.pk for sample in samples):
+        raise RefusedError("All samples of a campaign must belong to its project.", status=400)
+
+
+def _free_slug(project: Project, name: str) -> str:
+    stem = slugify(name)[:70] or "campaign"
+    taken = set(Campaign.objects.filter(project=project, slug__startswith=stem).values_list("slug", flat=True))
+    return next(slug for slug in _slugs(stem) if slug not in taken)
+
+
+def _slugs(stem: str) -> Iterable[str]:
+    yield stem
+    yield from (f"{stem}-{number}" for number in range(2, 1_000_000))

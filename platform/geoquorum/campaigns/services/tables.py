@@ -1,0 +1,40 @@
+"""Votes out of the database as the one table that consensus methods see."""
+
+import pyarrow as pa
+
+from annotation.votes import VoteTable, from_records
+from fusion import scheme as schemes
+from geoquorum.campaigns.models import Round
+from geoquorum.campaigns.services.copying import copy_out
+
+# The latest revision of each assignment, if it is an answer; ids grow in the order of the lock on the sample's row.
+LATEST = """
+SELECT sample_id, pseudonym, code, is_sure, seconds FROM (
+  SELECT DISTINCT ON (v.assignment_id) v.sample_id, v.expert_id, v.kind, v.code, v.is_sure,
+    greatest(0, coalesce(extract(epoch FROM v.decided_at - v.shown_at), 0))::real AS seconds
+  FROM campaigns_vote v WHERE v.round_id = %(round)s AND v.id <= %(until)s
+  ORDER BY v.assignment_id, v.revision DESC
+) AS last JOIN accounts_expert e ON e.id = last.expert_id
+WHERE last.kind = 'answer' AND last.code <> ''
+"""
+TYPES = {
+    "sample": pa.int64(),
+    "voter": pa.string(),
+    "answer": pa.string(),
+    "sure": pa.bool_(),
+    "seconds": pa.float32(),
+}
+EVERY = 2**63 - 1
+
+
+def latest_votes(*, round: Round, until: int | None = None) -> VoteTable:
+    """Counted votes of a round, up to a vote's number where one is given: samples by id, voters by pseudonym."""
+    rows = copy_out(LATEST, {"round": round.pk, "until": EVERY if until is None else until}, TYPES)
+    return from_records(
+        rows["sample"],
+        rows["voter"],
+        rows["answer"],
+        codes=schemes.find(round.campaign.scheme).codes,
+        sure=rows["sure"].to_numpy(),
+        seconds=rows["seconds"].to_numpy(),
+    )

@@ -1,0 +1,112 @@
+"""Many votes at once give the same rows as one by one, under the same rules."""
+
+import time
+import uuid
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from annotation.panel import make_panel
+from fusion.errors import BadVotesError
+from geoquorum.accounts.models import Expert
+from geoquorum.campaigns import services
+from geoquorum.campaigns.models import Assignment, RoundSample, Vote
+from geoquorum.campaigns.services import Ballot, RefusedError
+from tests import given
+
+pytestmark = pytest.mark.django_db
+CODES = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "A", "B", "C", "D", "E", "F", "G")
+
+
+def make_round(count=3, quota=2):
+    campaign = given.campaign(given.project(), count=count, quota=quota)
+    return services.current_round(campaign=campaign)
+
+
+def sample_ids(round):
+    return list(round.round_samples.order_by("sample").values_list("sample", flat=True))
+
+
+def table(round, rows, **more):
+    ids = sample_ids(round)
+    voters, places, codes = zip(*rows, strict=True)
+    return pa.table({"voter": voters, "sample": [ids[place] for place in places], "code": codes} | more)
+
+
+def test_an_import_equals_votes_cast_one_by_one():
+    rows = [("ann", 0, "1"), ("bea", 0, "A"), ("ann", 1, "10"), ("bea", 1, "10"), ("ann", 2, "G")]
+    bulk, single = make_round(), make_round()
+    assert services.import_votes(round=bulk, table=table(bulk, rows), by=None) == 5
+    experts = {name: given.expert(single.campaign.project) for name in ("ann", "bea")}
+    for name, place, code in rows:
+        for assignment in services.claim(round=single, expert=experts[name], session=None, count=5):
+            if assignment.sample_id == sample_ids(single)[place]:
+                ballot = Ballot(assignment=assignment.pk, client_uuid=uuid.uuid4(), code=code)
+                services.cast_vote(campaign=single.campaign, expert=experts[name], ballot=ballot)
+    Assignment.objects.filter(round=single, state="claimed").delete()
+    tables = [services.latest_votes(round=each) for each in (bulk, single)]
+    assert (tables[0].counts() == tables[1].counts()).all()
+    answered = [list(each.round_samples.order_by("sample").values_list("posterior", flat=True)) for each in (bulk, single)]
+    assert np.allclose(*answered)
+    states = [sorted(each.assignments.values_list("state", "quota")) for each in (bulk, single)]
+    assert states[0] == states[1]
+
+
+def test_an_import_fills_only_free_places_beside_earlier_votes():
+    round = make_round(count=1, quota=3)
+    services.import_votes(round=round, table=table(round, [("ann", 0, "1")]), by=None)
+    services.import_votes(round=round, table=table(round, [("bea", 0, "2"), ("cyd", 0, "2")]), by=None)
+    assert sorted(Assignment.objects.values_list("slot", flat=True)) == [0, 1, 2]
+    assert RoundSample.objects.get().slots_taken == 3
+    with pytest.raises(BadVotesError, match="Row 1: sample .* more than its 3 votes"):
+        services.import_votes(round=round, table=table(round, [("dan", 0, "2")]), by=None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("ann", 0, "1"), ("bea", 0, "17")], "Row 2 has code '17'. Codes: 1, 2"),
+        ([("ann", 0, "1"), ("ann", 0, "2")], "Row 2 is a second vote"),
+        ([("ann", 0, "1"), ("bea", 0, "1"), ("cyd", 0, "1")], "Row 3: sample"),
+        ([("ann", 0, "")], "Row 1 must have either"),
+    ],
+)
+def test_one_bad_row_stores_nothing(rows, message):
+    round = make_round()
+    with pytest.raises(BadVotesError, match=message):
+        services.import_votes(round=round, table=table(round, rows), by=None)
+    assert not Assignment.objects.exists()
+
+
+def test_a_sample_of_another_round_and_an_unknown_column_are_refused():
+    round, other = make_round(), make_round()
+    with pytest.raises(BadVotesError, match="not in this round"):
+        services.import_votes(round=round, table=table(other, [("ann", 0, "1")]), by=None)
+    with pytest.raises(BadVotesError, match="unknown: colour"):
+        services.import_votes(round=round, table=table(round, [("ann", 0, "1")], colour=["red"]), by=None)
+
+
+def test_a_closed_campaign_takes_no_import():
+    round = make_round()
+    services.close_campaign(campaign=round.campaign, by=None)
+    with pytest.raises(RefusedError, match="closed"):
+        services.import_votes(round=round, table=table(round, [("ann", 0, "1")]), by=None)
+
+
+def test_a_panel_of_simulated_experts_votes_and_skips_fast():
+    round = make_round(count=1_000, quota=10)
+    panel = make_panel(seed=3).vote(
+        np.random.default_rng(3).integers(17, size=1_000), seed=3, sample_ids=tuple(sample_ids(round))
+    )
+    rows = services.tabulate_panel(panel, CODES)
+    started = time.perf_counter()
+    services.import_votes(round=round, table=rows, by=None)
+    seconds = time.perf_counter() - started
+    print(f"{len(rows) / seconds:.0f} votes/s")
+    assert Vote.objects.filter(kind="skip").count() == len(panel.skipped_sample) > 0
+    assert set(Expert.objects.values_list("kind", flat=True)) == {"simulated"}
+    assert (services.latest_votes(round=round).counts() == panel.votes.counts()).all()
+    assert list(RoundSample.objects.order_by("sample").values_list("slots_taken", flat=True)) == list(
+        panel.votes.votes_per_sample
+    )
