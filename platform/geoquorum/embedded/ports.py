@@ -3,7 +3,7 @@
 import random
 import socket
 
-# Below the range from which Linux (32768) and macOS (49152) take ports for outgoing connections, so that a stored port stays ours.
+# Below the ports that Linux (from 32768) and macOS (from 49152) give to outgoing connections: a stored port stays ours.
 LOWEST, HIGHEST = 20_000, 32_000
 
 

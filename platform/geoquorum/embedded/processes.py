@@ -24,7 +24,7 @@ class Watched:
     grace_s: float = 5.0
     stage: int = 0
     folder: str = ""
-    """PostgreSQL's processes leave their session and overwrite their environment; they are known by the folder they work in."""
+    """PostgreSQL's processes overwrite their environment; they are known by the folder they work in."""
 
 
 def end_all(watched: Sequence[Watched]) -> None:
@@ -33,37 +33,38 @@ def end_all(watched: Sequence[Watched]) -> None:
         end([one for one in watched if one.stage == stage])
 
 
-def end(watched: Sequence[Watched]) -> None:
-    """Ask the first process of each to stop, wait as long as the most patient allows, then kill what is left of the families."""
+def end(watched: Sequence[Watched], *, only_family: bool = False) -> int:
+    """Ask the first process of each to stop, wait as long as each allows, then kill what is left of the families.
+
+    `only_family`: a first process that does not carry the mark is somebody else's, and is left alone.
+    How many processes there were.
+    """
     started = time.monotonic()
     families = {one: find_family(one) for one in watched}
-    for one in watched:
+    asked = [one for one in watched if not only_family or one.pid in families[one]]
+    for one in asked:
         _send(one.pid, one.stop_signal)
-    while any(_is_alive(one.pid) and time.monotonic() - started < one.grace_s for one in watched):
+    while any(_is_alive(one.pid) and time.monotonic() - started < one.grace_s for one in asked):
         time.sleep(0.02)
     for one in watched:
         kill_family(one, also=families[one])
+    return sum(len(family) for family in families.values())
 
 
-def kill_family(one: Watched, *, also: frozenset[int] = frozenset()) -> int:
-    """Kill -9 what is left of a service, again until nothing is (a dying process may still fork). How many were killed."""
-    killed: set[int] = set()
+def kill_family(one: Watched, *, also: frozenset[int] = frozenset()) -> None:
+    """Kill -9 what is left of a service, until nothing is: a dying process may still fork."""
     for _ in range(100):
-        # A number from the earlier look counts only while it still carries the mark, because numbers are used again.
-        left = {pid for pid in find_family(one) if _is_alive(pid)} | {
-            pid for pid in also if _is_alive(pid) and _is_of(pid, one)
-        }
+        # A number from an earlier look counts only while it carries the mark, because numbers are used again.
+        left = {pid for pid in find_family(one) | {pid for pid in also if _is_of(pid, one)} if _is_alive(pid)}
         if not left:
             break
-        killed |= left
         for pid in left:
             _send(pid, signal.SIGKILL)
         time.sleep(0.02)
-    return len(killed)
 
 
 def find_family(one: Watched) -> frozenset[int]:
-    """The first process, its descendants, whoever carries its mark, and whoever works in its folder; without the caller."""
+    """The first process, its descendants, whoever carries its mark or works in its folder; without the caller."""
     parents = _parents()
     family = {one.pid} if _is_of(one.pid, one) else set()
     family |= {pid for pid in parents if _is_of(pid, one)}
@@ -108,7 +109,7 @@ def _is_of(pid: int, one: Watched) -> bool:
         if not PROC.joinpath("self/stat").exists():
             return os.getpgid(pid) == one.pid
         if one.folder and os.readlink(PROC / str(pid) / "cwd") == one.folder:
-            return True
+            return (PROC / str(pid) / "comm").read_text().strip() == "postgres"
         return f"{MARK}={one.mark}".encode() in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return False

@@ -33,7 +33,6 @@ class Service:
     ready_within_s: float = 30.0
     stop_signal: int = signal.SIGTERM
     grace_s: float = 5.0
-    stage: int = 0
     works_in: str = ""
     before_start: Callable[[], None] = lambda: None
     explain: Callable[[str], EmbeddedError | None] = lambda log: None
@@ -43,7 +42,7 @@ class Service:
 class Child:
     """A started service; known to the guardian until it has ended."""
 
-    def __init__(self, service: Service, guardian: Guardian) -> None:
+    def __init__(self, service: Service, guardian: Guardian, *, stage: int = 0) -> None:
         self.service, self._guardian = service, guardian
         service.before_start()
         mark = secrets.token_hex(8)
@@ -66,7 +65,7 @@ class Child:
             mark=mark,
             stop_signal=service.stop_signal,
             grace_s=service.grace_s,
-            stage=service.stage,
+            stage=stage,
             folder=service.works_in,
         )
         guardian.watch(self.watched)
@@ -84,19 +83,24 @@ class Child:
 
     def wait_ready(self) -> None:
         """Until it answers; EmbeddedError when it ends first or takes too long."""
-        while not self.service.is_ready(self.log):
-            if not self.is_alive:
-                raise self._failure(f"ended with status {self.process.returncode}")
-            if time.monotonic() - self.started_at > self.service.ready_within_s:
-                raise self._failure(f"did not answer within {self.service.ready_within_s:.0f} s")
+        while not self.check_ready():
             time.sleep(0.03)
+
+    def check_ready(self) -> bool:
+        """One look; EmbeddedError as above."""
+        if not self.is_alive:
+            raise self._failure(f"ended with status {self.process.returncode}")
+        if self.service.is_ready(self.log):
+            return True
+        if time.monotonic() - self.started_at > self.service.ready_within_s:
+            raise self._failure(f"did not answer within {self.service.ready_within_s:.0f} s")
+        return False
 
     def _failure(self, what: str) -> EmbeddedError:
         log = self.log
         last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "nothing in its log")
-        return self.service.explain(log) or EmbeddedError(
-            f"{self.service.name} {what}: {last} (log: {self.service.log})"
-        )
+        said = f"{self.service.name} {what}: {last} (log: {self.service.log})"
+        return self.service.explain(log) or EmbeddedError(said)
 
     def stop(self) -> None:
         """Politely, then by force, with every process it started."""

@@ -1,6 +1,5 @@
 """installation.json: what one installation remembers about its embedded services (mode 600, written in one step)."""
 
-import errno
 import fcntl
 import json
 import os
@@ -11,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from . import ports
-from .errors import EmbeddedError, disk_full
+from .errors import EmbeddedError, cannot_write
 
 LAYOUT = 1
 FILE = "installation.json"
@@ -58,7 +57,7 @@ def load_or_create(home: Path) -> Installation:
     if (home / FILE).exists():
         return _load(home / FILE)
     with _full_disk_named(home):
-        # As root the database server runs as another user, who must be able to enter; what lies inside is closed file by file.
+        # As root the database server runs as another user, who must be able to enter; files inside are closed.
         home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
         with (home / "installation.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -107,8 +106,4 @@ def _full_disk_named(home: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise EmbeddedError(
-                f"{home} cannot be written ({error.strerror}): set GEOQUORUM_HOME to another folder."
-            ) from error
-        raise disk_full(home) from error
+        raise cannot_write(home, error) from error
