@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ READ_PIXELS = 4 * 2**20
 SIDE_POINTS = 21
 # Sentinel-2 tiles reach about 100 km into the next zone; half a zone more is no slip of the pen
 AREA_MARGIN_DEGREES = 3.0
+# the finest survey pictures have pixels of about a centimetre; 1e-4 degrees would be a tenth of a millimetre
+LEAST_PIXEL_M = 0.005
 HOW_TO_WARP = "Write it north-up in a projected CRS first, for example with gdalwarp -t_srs EPSG:32632"
 
 
@@ -56,6 +59,8 @@ def check_place(dataset: DatasetReader) -> tuple[int, Bounds]:
         raise BadRasterError(f"its grid is rotated or sheared. {HOW_TO_WARP}")
     if a <= 0 or e >= 0:
         raise BadRasterError(f"its rows run from south to north or its columns from east to west. {HOW_TO_WARP}")
+    if dataset.crs.is_projected and a < LEAST_PIXEL_M:
+        raise BadRasterError(f"its pixels are {a:g} m wide; are these degrees under the name of a projected CRS?")
     epsg = dataset.crs.to_epsg()
     if epsg is None:
         raise BadRasterError(f"its CRS {_name_crs(dataset)!r} has no EPSG code. {HOW_TO_WARP}")
@@ -72,6 +77,42 @@ def read_every_block(dataset: DatasetReader, indexes: list[int], nodata: float |
     if valid == 0:
         raise BadRasterError("not one pixel holds data: all are nodata, masked or not finite")
     return 1.0 - valid / (dataset.width * dataset.height)
+
+
+def check_block_sums(dataset: DatasetReader) -> None:
+    """Refuse a file whose Deflate blocks differ from their own checksums.
+
+    GDAL stops before a block's Adler-32 and returns damaged pixels as good ones: with three bytes flipped in a COG,
+    173 to 195 of 200 copies read without an error (rasterio 1.4.4). Other packings carry no sum to check.
+    """
+    if dataset.profile.get("compress") != "deflate":
+        return
+    is_joint = dataset.profile.get("interleave") == "pixel" or dataset.count == 1
+    tall, wide = dataset.block_shapes[0]
+    expected = tall * wide * np.dtype(dataset.dtypes[0]).itemsize * (dataset.count if is_joint else 1)
+    with Path(dataset.name).open("rb") as file:
+        for band in range(1, 2 if is_joint else dataset.count + 1):
+            for row in range(math.ceil(dataset.height / tall)):
+                for column in range(math.ceil(dataset.width / wide)):
+                    place, size = (
+                        dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=band)
+                        for what in ("OFFSET", "SIZE")
+                    )
+                    if place and size:  # a block left out of a sparse file has neither
+                        file.seek(int(place))
+                        _check_sum(file.read(int(size)), expected)
+
+
+def _check_sum(packed: bytes, expected: int) -> None:
+    unpacker, size = zlib.decompressobj(), 0
+    try:
+        while packed and not unpacker.eof and size <= expected:
+            size += len(unpacker.decompress(packed, READ_PIXELS))
+            packed = unpacker.unconsumed_tail
+    except zlib.error as error:
+        raise BadRasterError(f"a block of it is damaged ({error}); fetch or write it again") from error
+    if not unpacker.eof or size > expected:
+        raise BadRasterError("a block of it ends too early or too late; fetch or write it again")
 
 
 def list_windows(dataset: DatasetReader) -> Iterator[Window]:

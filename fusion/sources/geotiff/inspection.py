@@ -103,6 +103,7 @@ def _take(path: Path, dataset: DatasetReader, modality: Modality, statement: Sta
     nodata, nodata_note = _find_nodata(dataset, modality)
     offset, offset_note = _find_offset(path, dataset, modality, statement.offset)
     dates, date_note = find_dates(path, dataset.tags(), statement.captured)
+    checks.check_block_sums(dataset)
     share = checks.read_every_block(dataset, [names.index(band) + 1 for band in used], nodata)
     missing = [band for band in modality.band_names if band not in used] if len(names) > 1 else []
     notes = (
