@@ -62,8 +62,11 @@ class VoteTable:
     def matrix(self) -> sparse.csr_matrix:
         """Votes as ones in [n, e * k]: row = sample, column = voter * n_classes + answer; columns sorted in a row."""
         shape = (self.n_samples, self.n_voters * self.n_classes)
-        column = self.voter * self.n_classes + self.answer
-        table = sparse.csr_matrix((np.ones(len(self), np.float32), (self.sample, column)), shape=shape)
+        column = self.voter * np.int32(self.n_classes) + self.answer
+        edges = np.concatenate([[0], np.cumsum(self.votes_per_sample)]).astype(np.int32)
+        if (np.diff(self.sample) < 0).any():
+            column = column[np.argsort(self.sample, kind="stable")]
+        table = sparse.csr_matrix((np.ones(len(self), np.float32), column, edges), shape=shape)
         table.sort_indices()
         return table
 

@@ -1,10 +1,11 @@
 """One row per vote as CSV; cells that a spreadsheet would run as a formula are disarmed."""
 
-import csv
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pc_csv
 
 from annotation.exporter import VOTE_SCHEMA, Exporter
 from fusion.errors import BadInputError
@@ -12,67 +13,63 @@ from fusion.pack import Pack
 
 FILE = "votes.csv"
 # First characters that make a spreadsheet see a formula (OWASP, CSV injection); such text gets a leading apostrophe.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-DISARMED = "'"
-
-
-def disarm(text: str) -> str:
-    """Text that a spreadsheet shows instead of running."""
-    return DISARMED + text if text.startswith(FORMULA) else text
+FORMULA = r"^[=+\-@\t\r\n]"
+DISARMED = r"'\0"
+ROWS = 65_536
 
 
 def write(pack: Pack, folder: Path, votes: pa.Table | None) -> None:
-    """Votes sorted by sample and voter, RFC 4180, UTF-8; votes on samples that are not in the pack are refused."""
+    """Votes sorted by sample and voter, UTF-8; votes on samples that are not in the pack are refused."""
     if votes is None:
         raise BadInputError(f"{FILE} needs the votes of the release; hand them in as a table.")
-    strangers = set(votes.column("sample").to_pylist()) - set(pack.samples.column("id").to_pylist())
-    if strangers:
-        raise BadInputError(f"Sample {min(strangers)!r} has votes and is not in the release; leave its votes out.")
-    with open(folder / FILE, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(VOTE_SCHEMA.names)
-        for batch in votes.to_batches(max_chunksize=65_536):
-            writer.writerows(_format_rows(batch))
+    known = pc.is_in(votes["sample"], value_set=pack.samples["id"].combine_chunks())
+    if not pc.all(known).as_py():
+        stranger = votes["sample"].filter(pc.invert(known))[0].as_py()
+        raise BadInputError(f"Sample {stranger!r} has votes and is not in the release; leave its votes out.")
+    cells = pa.schema([(name, pa.string()) for name in VOTE_SCHEMA.names])
+    with pc_csv.CSVWriter(folder / FILE, cells) as file:
+        for batch in votes.to_batches(max_chunksize=ROWS):
+            file.write_batch(pa.record_batch([format_cells(column) for column in batch.columns], schema=cells))
 
 
 def check(folder: Path) -> None:
     """Header as declared, as many cells in every row, an answer or a reason to skip in each, no formula anywhere."""
-    with open(folder / FILE, encoding="utf-8", newline="") as file:
-        rows = csv.reader(file, strict=True)
-        try:
-            header = next(rows, None)
-            if header != VOTE_SCHEMA.names:
-                raise BadInputError(f"{folder / FILE} starts with {header}, not with {VOTE_SCHEMA.names}.")
-            for row in rows:
-                _check_row(row, f"{folder / FILE}, line {rows.line_num}")
-        except csv.Error as error:
-            raise BadInputError(f"{folder / FILE}, line {rows.line_num}: {error}. Export again.") from error
+    as_text = pc_csv.ConvertOptions(column_types={name: pa.string() for name in VOTE_SCHEMA.names})
+    many_lines = pc_csv.ParseOptions(newlines_in_values=True)
+    try:
+        with pc_csv.open_csv(folder / FILE, convert_options=as_text, parse_options=many_lines) as batches:
+            for batch in batches:
+                _check_batch(batch, folder / FILE)
+        with open(folder / FILE, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                raise BadInputError(f"{folder / FILE} ends in the middle of a row. Export again.")
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInputError(f"{folder / FILE} cannot be read as CSV: {error}. Export again.") from error
 
 
-def _format_rows(batch: pa.RecordBatch) -> Iterator[tuple[str, ...]]:
-    """Cells as text: empty for null, 1 or 0 for truth values, times in ISO 8601 UTC."""
-    return zip(*(_format_column(column) for column in batch.columns), strict=True)
-
-
-def _format_column(column: pa.Array) -> list[str]:
-    values = column.to_pylist()
+def format_cells(column: pa.Array) -> pa.Array:
+    """Cells as text: empty for null, 1 or 0 for truth, 3 decimals, ISO 8601 in UTC, formulas disarmed."""
     if pa.types.is_boolean(column.type):
-        return ["" if value is None else str(int(value)) for value in values]
-    if pa.types.is_timestamp(column.type):
-        return ["" if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for value in values]
-    if pa.types.is_floating(column.type):
-        return ["" if value is None else f"{value:.3f}" for value in values]
-    return ["" if value is None else disarm(str(value)) for value in values]
+        text = column.cast(pa.int8()).cast(pa.string())
+    elif pa.types.is_floating(column.type):
+        text = pc.round(column.cast(pa.float64()), 3).cast(pa.string())
+    elif pa.types.is_timestamp(column.type):
+        text = pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
+    else:
+        text = pc.replace_substring_regex(column.cast(pa.string()), FORMULA, DISARMED)
+    return pc.fill_null(text, "")
 
 
-def _check_row(row: list[str], where: str) -> None:
-    if len(row) != len(VOTE_SCHEMA):
-        raise BadInputError(f"{where} has {len(row)} cells, not {len(VOTE_SCHEMA)}. Export again.")
-    cells = dict(zip(VOTE_SCHEMA.names, row, strict=True))
-    if bool(cells["answer"]) == bool(cells["skip_reason"]):
-        raise BadInputError(f"{where} must have either an answer or a reason to skip.")
-    if any(cell.startswith(FORMULA) for cell in row):
-        raise BadInputError(f"{where} has a cell that a spreadsheet would run as a formula.")
+def _check_batch(batch: pa.RecordBatch, path: Path) -> None:
+    if batch.schema.names != VOTE_SCHEMA.names:
+        raise BadInputError(f"{path} starts with {batch.schema.names}, not with {VOTE_SCHEMA.names}. Export again.")
+    has_answer, has_reason = (pc.not_equal(batch[name], "") for name in ("answer", "skip_reason"))
+    if not pc.all(pc.xor(has_answer, has_reason)).as_py():
+        raise BadInputError(f"{path}: every vote must have either an answer or a reason to skip. Export again.")
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pc.any(pc.match_substring_regex(column, FORMULA)).as_py():
+            raise BadInputError(f"{path}: column {name!r} has a cell that a spreadsheet would run as a formula.")
 
 
 EXPORTER = Exporter(

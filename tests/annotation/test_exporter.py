@@ -1,9 +1,11 @@
 """What holds for every exporter: same bytes from the same pack, no row lost, broken copies refused."""
 
+import csv
 import hashlib
 import shutil
 import subprocess
 import tarfile
+from datetime import UTC, datetime
 
 import h5py
 import numpy as np
@@ -78,8 +80,16 @@ def pack(tmp_path_factory):
 def votes():
     rng = np.random.default_rng(1)
     order = rng.permutation(12)
+    decided = datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC)
     rows = [
-        {"vote": f"v{row:02d}", "sample": f"s{row % 6}", "voter": f"=p{row // 6}", "round": 1, "answer": "A"}
+        {
+            "vote": f"v{row:02d}",
+            "sample": f"s{row % 6}",
+            "voter": f"=p{row // 6}",
+            "round": 1,
+            "answer": "A",
+            "decided_at": decided,
+        }
         | ({"answer": None, "skip_reason": "6"} if row == 3 else {"sure": row % 2 == 0, "seconds": row / 3})
         for row in order
     ]
@@ -240,17 +250,33 @@ def test_the_tar_unpacks_to_the_same_pack(pack, tmp_path):
 
 def test_votes_csv_has_a_row_per_vote_with_formulas_disarmed(pack, votes, tmp_path):
     exporter.find("votes_csv").export(pack, tmp_path / "csv", votes)
-    lines = (tmp_path / "csv" / "votes.csv").read_bytes().decode().split("\r\n")
-    assert lines[0] == ",".join(exporter.VOTE_SCHEMA.names)
-    assert len(lines) == 1 + votes.num_rows + 1
-    assert lines[1] == "v00,1,s0,'=p0,A,,1,,0.000,"
-    assert "v03,1,s3,'=p0,,,,6,," in lines
+    with open(tmp_path / "csv" / "votes.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == exporter.VOTE_SCHEMA.names
+    assert len(rows) == votes.num_rows
+    assert [row["vote"] for row in rows[:3]] == ["v00", "v06", "v01"]
+    by_vote = {row["vote"]: row for row in rows}
+    assert by_vote["v01"] | {"seconds": "0.333", "sure": "0", "voter": "'=p0", "skip_reason": ""} == by_vote["v01"]
+    assert by_vote["v03"] | {"answer": "", "skip_reason": "6", "sure": "", "seconds": ""} == by_vote["v03"]
+    assert by_vote["v06"]["decided_at"] == "2026-03-01T12:00:00.500000Z"
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx"])
 def test_every_start_of_a_formula_is_disarmed(text):
-    assert votes_csv.disarm(text) == f"'{text}"
-    assert votes_csv.disarm("A") == "A"
+    assert votes_csv.format_cells(pa.array([text, "A", 'say "=1"', None])).to_pylist() == [
+        f"'{text}",
+        "A",
+        'say "=1"',
+        "",
+    ]
+
+
+def test_text_that_breaks_lines_and_quotes_survives_the_csv(pack, tmp_path):
+    odd = 'x"\n=1,\r\n"'
+    one = pa.Table.from_pylist([{"vote": odd, "sample": "s0", "voter": "p", "answer": "A"}])
+    exporter.find("votes_csv").export(pack, tmp_path / "csv", one)
+    with open(tmp_path / "csv" / "votes.csv", encoding="utf-8", newline="") as file:
+        assert next(csv.DictReader(file))["vote"] == odd
 
 
 def test_votes_csv_refuses_votes_that_are_missing_or_foreign(pack, votes, tmp_path):
