@@ -40,7 +40,7 @@ class Supervisor:
     """
 
     def __init__(self, home: Path, *, say: Callable[[str], None] = print) -> None:
-        self.home, self._say = home, say
+        self.home, self.say = home, say
         self._lock = lock_home(home, say=say)
         self._guardian = Guardian(locks=(self._lock,))
         self._slots: list[Slot] = []
@@ -77,7 +77,7 @@ class Supervisor:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
-            self._say("")
+            self.say("")
 
     def stop(self) -> None:
         """Everything, in reverse order; a second call does nothing."""
@@ -95,7 +95,7 @@ class Supervisor:
 
     def report(self, name: str, what: str) -> None:
         """One line about one service."""
-        self._say(f"{name:<13} {what}")
+        self.say(f"{name:<13} {what}")
 
     def _on_signal(self, number: int, frame: object) -> None:
         if not self._has_signal:

@@ -1,0 +1,104 @@
+"""A claim: the right to run one job for a while. Who lost it is refused by the fence, a token new with each claim."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Now
+
+from fusion.errors import GeoquorumError
+from geoquorum.queue.models import Job, JobState
+
+
+class Interrupted(GeoquorumError):  # noqa: N818  states of a job rather than faults
+    """The work must stop now, whatever it is doing."""
+
+    is_cancel = False
+
+
+class LeaseLost(Interrupted):
+    """The job was given to someone else, or ended without us; what we still write is refused."""
+
+
+class Cancelled(Interrupted):
+    """Somebody asked for the job to stop."""
+
+    is_cancel = True
+
+
+class TimeLimit(Interrupted):
+    """The job took longer than its row allows."""
+
+
+class Retry(GeoquorumError):  # noqa: N818
+    """A service raises it when another attempt may succeed; counted like every attempt."""
+
+
+def claim_job(job_id: uuid.UUID | str, worker: str) -> Job | None:
+    """One filtered update that must change exactly one row: of many who try at once, one gets the job."""
+    fence = uuid.uuid4()
+    taken = Job.objects.filter(id=job_id, state=JobState.QUEUED, is_cancel_requested=False).update(
+        state=JobState.RUNNING,
+        attempts=F("attempts") + 1,
+        fence=fence,
+        worker=worker[:200],
+        lease_until=_lease_end(),
+        heartbeat_at=Now(),
+        started_at=Now(),
+        progress=0.0,
+        message="",
+    )
+    return Job.objects.get(id=job_id, fence=fence) if taken == 1 else None
+
+
+def renew(job: Job, *, progress: float | None = None, message: str | None = None) -> None:
+    """Lengthen the lease and say how far the job is. Raises LeaseLost or Cancelled."""
+    news: dict[str, Any] = {"lease_until": _lease_end(), "heartbeat_at": Now()}
+    if progress is not None:
+        news["progress"] = min(max(progress, 0.0), 1.0)
+    if message is not None:
+        news["message"] = message[:500]
+    if not _held(job).update(**news):
+        raise LeaseLost(f"{job} {job.id} is no longer ours: it was given on or has ended.")
+    if _held(job).filter(is_cancel_requested=True).exists():
+        raise Cancelled("Cancelled on request.")
+
+
+def lock(job: Job) -> None:
+    """Inside the transaction that writes a job's effect: nobody else has, takes or ends the job before it commits."""
+    if not _held(job).select_for_update().exists():
+        raise LeaseLost(f"{job} {job.id} is no longer ours: its effect is not written.")
+
+
+def finish(job: Job, result: dict[str, Any] | None) -> None:
+    """DONE, with what it made."""
+    _end(job, state=JobState.DONE, result=result, progress=1.0)
+
+
+def cancel(job: Job) -> None:
+    """CANCELLED, after the work has stopped."""
+    _end(job, state=JobState.CANCELLED, reason="Cancelled on request.")
+
+
+def fail(job: Job, reason: str, *, retry: bool = False) -> None:
+    """FAILED with a reason; with `retry` QUEUED again, as long as attempts are left."""
+    if retry and job.attempts < job.max_attempts:
+        _end(job, state=JobState.QUEUED, reason=reason, published_at=None, finished_at=None)
+    else:
+        _end(job, state=JobState.FAILED, reason=reason)
+
+
+def _end(job: Job, **values: Any) -> None:
+    released = {"fence": None, "lease_until": None, "finished_at": Now()} | values
+    if not _held(job).update(**released):
+        raise LeaseLost(f"{job} {job.id} is no longer ours: its end is not written.")
+
+
+def _held(job: Job):
+    return Job.objects.filter(id=job.id, fence=job.fence, state=JobState.RUNNING)
+
+
+def _lease_end():
+    return Now() + timedelta(seconds=settings.JOB_LEASE_S)

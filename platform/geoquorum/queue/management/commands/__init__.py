@@ -1,0 +1,1 @@
+"""up, reap, ping, jobs."""

@@ -1,0 +1,83 @@
+"""Publishing: the row is written first; a message only wakes a worker up, and may be lost or doubled."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from kombu.exceptions import KombuError, OperationalError
+
+from geoquorum.queue.models import Job, JobState
+
+log = logging.getLogger(__name__)
+# A row younger than this is about to be published by whoever wrote it.
+OWN_CHANCE = timedelta(seconds=2)
+# No message waits in the broker, and still nobody took the job: its message is lost.
+LOST_AFTER = timedelta(seconds=15)
+# Even behind a long queue a message may have been lost; a double does no harm.
+DOUBTED_AFTER = timedelta(minutes=10)
+
+
+def publish(job: Job) -> bool:
+    """Send the wake-up. False while the broker is away: the reaper tries again."""
+    from geoquorum.celery import app  # its settings are this project's
+
+    try:
+        app.send_task(
+            job.kind,
+            [str(job.id)],
+            queue=job.queue,
+            soft_time_limit=job.time_limit_s,
+            time_limit=hard_limit_s(job),
+            retry=False,
+            ignore_result=True,
+        )
+    except (KombuError, OperationalError, OSError) as error:
+        log.warning("the broker is away, %s %s waits: %s", job.kind, job.id, error)
+        return False
+    Job.objects.filter(id=job.id, state=JobState.QUEUED).update(published_at=Now())
+    return True
+
+
+def hard_limit_s(job: Job) -> int:
+    """A tenth more than the limit at which the job itself is told; then its process is killed."""
+    return int(job.time_limit_s * 1.1) + 5
+
+
+def publish_missing(now: datetime) -> int:
+    """Publish what nobody published, and again what seems lost. How many were sent; stops at the first refusal."""
+    unpublished = Q(published_at=None, created_at__lt=now - OWN_CHANCE)
+    doubted = Q(published_at__lt=now - DOUBTED_AFTER)
+    lost = Q(queue__in=_empty_queues(now), published_at__lt=now - LOST_AFTER)
+    waiting = Job.objects.filter(unpublished | doubted | lost, state=JobState.QUEUED)
+    return _publish_all(waiting.order_by("-priority", F("published_at").asc(nulls_first=True), "created_at")[:500])
+
+
+def _publish_all(jobs: Iterable[Job]) -> int:
+    sent = 0
+    for job in jobs:
+        if not publish(job):
+            break
+        sent += 1
+    return sent
+
+
+def _empty_queues(now: datetime) -> list[str]:
+    """Of the queues with rows that wait long, those in which no message waits."""
+    waiting = Job.objects.filter(state=JobState.QUEUED, published_at__lt=now - LOST_AFTER)
+    names = list(waiting.order_by("queue").values_list("queue", flat=True).distinct())
+    return [name for name in names if _count_messages(name) == 0]
+
+
+def _count_messages(queue: str) -> int | None:
+    """Messages that wait in the broker; None when it does not answer."""
+    from geoquorum.celery import app
+
+    try:
+        with app.connection_for_write() as connection:
+            return connection.default_channel.queue_declare(queue=queue, passive=True).message_count
+    except (KombuError, OperationalError, OSError):
+        return None
+    except connection.channel_errors:
+        return 0

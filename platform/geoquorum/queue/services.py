@@ -1,0 +1,119 @@
+"""What other apps do with jobs: enqueue, cancel, run; and what housekeeping does: reap."""
+
+import logging
+import time
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from fusion.errors import BadInputError
+from geoquorum.embedded.processes import end_marked
+from geoquorum.queue import outbox
+from geoquorum.queue.claims import Cancelled, Interrupted, LeaseLost, Retry, TimeLimit, claim_job, fail, finish, renew
+from geoquorum.queue.models import Job, JobState
+from geoquorum.queue.work import JOB_MARK, Claim, run_claimed
+
+__all__ = [
+    "Cancelled", "Claim", "Interrupted", "LeaseLost", "Retry", "TimeLimit",
+    "answer_ping", "claim_job", "enqueue", "fail", "finish", "reap", "renew", "request_cancel", "run_claimed",
+]  # fmt: skip
+
+log = logging.getLogger(__name__)
+WORKER_GONE = "worker gone"
+STEP_S = 0.2
+
+
+def enqueue(
+    kind: str,
+    *,
+    project: Any = None,
+    arguments: dict[str, Any] | None = None,
+    queue: str = "data",
+    by: Any = None,
+    priority: int = 0,
+    time_limit_s: int = 3600,
+    unique_key: str | None = None,
+) -> Job:
+    """Write the row; wake a worker once it is committed. `kind` is the Celery name, such as geoquorum.queue.jobs.ping.
+
+    With a `unique_key` of a job that waits or runs, that job is returned and nothing new is written.
+    """
+    values = {
+        "kind": kind,
+        "project": project,
+        "arguments": arguments or {},
+        "queue": queue,
+        "created_by": by,
+        "priority": priority,
+        "time_limit_s": time_limit_s,
+        "unique_key": unique_key,
+    }
+    for _ in range(5):
+        try:
+            with transaction.atomic():
+                job = Job.objects.create(**values)
+        except IntegrityError:
+            alive = Job.objects.filter(unique_key=unique_key, state__in=[JobState.QUEUED, JobState.RUNNING])
+            if unique_key is None:
+                raise
+            if found := alive.first():
+                return found
+        else:
+            transaction.on_commit(partial(outbox.publish, job))
+            return job
+    raise BadInputError(f"A job with the key {unique_key} begins and ends too fast to be joined: try again.")
+
+
+def request_cancel(job: Job) -> None:
+    """A waiting job ends now; a running one is told at its next check."""
+    now = timezone.now()
+    waiting = Job.objects.filter(id=job.id, state=JobState.QUEUED)
+    if not waiting.update(state=JobState.CANCELLED, reason="Cancelled on request.", finished_at=now):
+        Job.objects.filter(id=job.id, state=JobState.RUNNING).update(is_cancel_requested=True)
+
+
+def reap(now: datetime | None = None) -> dict[str, int]:
+    """Bring back jobs whose worker died, end those that died too often or ran too long, publish what waits unseen."""
+    now = now or timezone.now()
+    stale = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=now)
+    counts = {"requeued": 0, "failed": 0, "cancelled": 0}
+    for job in stale:
+        state = _bury(job, now)
+        if state is not None:
+            counts[state] += 1
+            end_marked(JOB_MARK, str(job.id))
+    return counts | {"published": outbox.publish_missing(now)}
+
+
+def _bury(job: Job, now: datetime) -> str | None:
+    """Decide about one job without a living worker; None when it came back to life meanwhile."""
+    ended = {"fence": None, "lease_until": None, "finished_at": now}
+    if job.is_cancel_requested:
+        name, values = "cancelled", ended | {"state": JobState.CANCELLED, "reason": "Cancelled on request."}
+    elif job.attempts >= job.max_attempts:
+        reason = f"{WORKER_GONE}: {job.worker} fell silent in attempt {job.attempts} of {job.max_attempts}"
+        name, values = "failed", ended | {"state": JobState.FAILED, "reason": reason}
+    elif job.started_at and (now - job.started_at).total_seconds() > outbox.hard_limit_s(job):
+        reason = f"Took longer than its limit of {job.time_limit_s} s."
+        name, values = "failed", ended | {"state": JobState.FAILED, "reason": reason}
+    else:
+        name, values = "requeued", ended | {"state": JobState.QUEUED, "finished_at": None, "published_at": None}
+    is_still_silent = Q(fence=job.fence, state=JobState.RUNNING, lease_until__lt=now)
+    changed = Job.objects.filter(is_still_silent, id=job.id).update(message="", **values)
+    if changed:
+        log.warning("%s %s: %s fell silent, %s", job.kind, job.id, job.worker, name)
+    return name if changed else None
+
+
+def answer_ping(job: Job, claim: Claim) -> dict[str, Any]:
+    """The smallest job: proves that a worker takes jobs; with `seconds` it takes that long, in steps."""
+    seconds = float(job.arguments.get("seconds", 0))
+    started = time.monotonic()
+    while (passed := time.monotonic() - started) < seconds:
+        claim.progress(passed / seconds, f"{passed:.0f} of {seconds:.0f} s")
+        time.sleep(min(STEP_S, seconds - passed))
+    return {"worker": job.worker, "attempts": job.attempts}
