@@ -33,7 +33,11 @@ RESUMABLE = ("pack", "device", "threads", "checkpoint_every", "baselines", "resa
 
 @dataclass(kw_only=True)
 class Progress:
-    """How far a run is; saved with each checkpoint. `position` counts batches of the epoch, `best_*` validation."""
+    """How far a run is; saved with each checkpoint. `position` counts batches of the epoch.
+
+    `best_step` is the checkpoint with the best validation so far, `earlier_best_step` the one before: the last but one
+    checkpoint may still point to it.
+    """
 
     epoch: int = 0
     position: int = 0
@@ -41,15 +45,16 @@ class Progress:
     images: int = 0
     elapsed_s: float = 0.0
     best_step: int = -1
+    earlier_best_step: int = -1
     best_value: float | None = None
     is_finished: bool = False
 
 
 def train(spec: RunSpec, session: Session) -> RunReport:
     """Train in the session's folder (or go on there), evaluate, and write report.json."""
-    session.events.write("start", task=spec.task, pack=spec.pack, seed=spec.seed, epochs=spec.epochs)
     run = Training(prepare_run(spec), session)
     run.resume()
+    run.announce()
     while not run.progress.is_finished:
         run.train_epoch()
         run.close_epoch()
@@ -67,6 +72,20 @@ class Training:
         self.code_revision = describe_code()
         self.tally = Tally(self.learner.device)
         self.started = time.monotonic()
+
+    def announce(self) -> None:
+        """The start event: what is trained on what, and from which step on."""
+        setup, learner = self.setup, self.learner
+        self.session.events.write(
+            "start",
+            **self._place(),
+            task=self.spec.task,
+            pack_sha256=self.spec.pack_sha256,
+            samples={"train": len(setup.rows), "validation": len(setup.validation)},
+            parameters=sum(part.numel() for part in learner.network.parameters()),
+            device=str(learner.device),
+            resumed=self.progress.step > 0,
+        )
 
     def train_epoch(self) -> None:
         """The rest of an epoch's batches, from `progress.position` on."""
@@ -92,7 +111,8 @@ class Training:
         loss, value = self.validate()
         is_best = self._is_better(loss, value)
         if is_best:
-            progress.best_step, progress.best_value = progress.step, loss if self.spec.select_by == "loss" else value
+            progress.earlier_best_step, progress.best_step = progress.best_step, progress.step
+            progress.best_value = loss if self.spec.select_by == "loss" else value
         mean_loss, accuracy = self.tally.mean_epoch()
         self.session.events.write(
             "epoch",
@@ -157,7 +177,7 @@ class Training:
                 "code_revision": self.code_revision,
             },
         )
-        prune_checkpoints(self.checkpoints, {self.progress.best_step})
+        prune_checkpoints(self.checkpoints, {self.progress.best_step, self.progress.earlier_best_step})
         is_best = step == self.progress.best_step
         self.session.events.write(
             "checkpoint", **self._place(), file=f"checkpoints/{path.stem}.safetensors", is_best=is_best
@@ -189,7 +209,6 @@ class Training:
         self.progress = read_words(Progress, checkpoint.words.state)
         _set_random_state(checkpoint)
         self.started = time.monotonic()
-        self.session.events.write("checkpoint", **self._place(), resumed=True)
 
     def _after_step(self) -> None:
         if self.session.events.is_step_due():
