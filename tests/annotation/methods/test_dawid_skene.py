@@ -1,5 +1,7 @@
 """Expectation-maximisation against a slow one written out by the formula, and its hard cases."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,15 @@ def test_it_says_whether_it_converged():
     done = consensus.run("dawid_skene", table, parameters={"max_iterations": 500})
     assert done.converged
     assert 1 < done.iterations < 500
+
+
+def test_on_a_real_crowd_it_finds_who_can_tell_birds_apart(real_data):
+    folder = real_data / "votes" / "bluebirds"
+    with open(folder / "answer.csv") as answers, open(folder / "truth.csv") as truths:
+        columns = list(zip(*list(csv.reader(answers))[1:], strict=True))
+        truth = dict(list(csv.reader(truths))[1:])
+    table = votes.from_records(sample=columns[0], voter=columns[1], answer=columns[2], codes=("0", "1"))
+    gold = np.array([int(truth[key]) for key in table.sample_ids])
+    right = {name: np.mean(consensus.run(name, table).label == gold) for name in ("majority", "dawid_skene")}
+    assert right["majority"] == pytest.approx(0.759, abs=0.001)  # as published with the data
+    assert right["dawid_skene"] > right["majority"] + 0.1
