@@ -1,5 +1,6 @@
 """What names and tags say: which band a file holds, when it was taken, which offset its numbers carry."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ SENTINEL1_PRODUCT = re.compile(r"S1[A-D]_\w{2}_\w{4}_\w{4}_(\d{8}T\d{6})_(\d{8}T
 # karlsau_sentinel2_summer_20220706, karlsau_sentinel1_20220706: the files of the made-up world
 WORLD_FILE = re.compile(r"_sentinel[12](?:_[a-z]+)*_(\d{8})(?!\d)")
 BAND = re.compile(r"(?:^|[_.-])B0?(\d{1,2}A?)(?:[_.-]\d{2}m)?(?:$|[_.-])", re.IGNORECASE)
+FOLDERS_UP = 5
 OFFSET_TAGS = ("OFFSET", "BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 # From baseline 04.00 (25 January 2022) Level-1C and Level-2A store reflectance * 10000 + 1000, so that dark and noisy
 # pixels below zero survive: ESA, Sentinel-2 Products Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET.
@@ -51,7 +53,7 @@ def find_dates(
     """First and last moment of the picture in UTC and a sentence saying how it is known; a bare date is a whole day."""
     if captured is not None:
         return (captured, captured), "Date as stated by the caller"
-    for text in (path.name, *(folder.name for folder in list(path.absolute().parents)[:4])):
+    for text in _list_names(path):
         if match := SENTINEL1_PRODUCT.search(text):
             return (_parse_moment(match[1]), _parse_moment(match[2])), "Dates from the product name"
         if match := SENTINEL2_PRODUCT.search(text):
@@ -67,7 +69,7 @@ def find_dates(
 
 def find_baseline(path: Path) -> tuple[str, int] | None:
     """Level and processing baseline (400 for N0400) of the Sentinel-2 product that a path names."""
-    for text in (path.name, *(folder.name for folder in list(path.absolute().parents)[:4])):
+    for text in _list_names(path):
         if match := SENTINEL2_PRODUCT.search(text):
             return match[1], int(match[3])
     return None
@@ -107,11 +109,19 @@ def find_scene_offset(path: Path) -> tuple[float, str] | None:
     return offset, f"processing baseline N{number:04d} ({level}) in the product name"
 
 
+def _list_names(path: Path) -> list[str]:
+    """The file's name, then those of its folders, nearest first; a band of a SAFE product lies five folders deep."""
+    return [path.name, *(folder.name for folder in list(path.absolute().parents)[:FOLDERS_UP])]
+
+
 def _parse_number(tag: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise BadRasterError(f"its tag {tag} is {text!r}, not a number") from error
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadRasterError(f"its tag {tag} is {text!r}, not a number")
+    return number
 
 
 def _parse_moment(text: str) -> datetime:
