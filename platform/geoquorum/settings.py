@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
@@ -124,6 +125,13 @@ BASEMAP_ATTRIBUTION = env("BASEMAP_ATTRIBUTION", default="")
 # Jobs: the row in PostgreSQL is the record, the broker only wakes a worker up.
 JOB_LEASE_S = env.int("GEOQUORUM_LEASE_S", default=30)
 JOB_LONGEST_S = env.int("GEOQUORUM_LONGEST_JOB_S", default=24 * 3600)
+# What `manage.py reap` does at each turn, in order, each answering with how much it changed.
+HOUSEKEEPING = [
+    "geoquorum.queue.services.reap",
+    "geoquorum.campaigns.services.settle",
+    "geoquorum.releases.services.settle",
+    "geoquorum.training.services.settle",
+]
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="")
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"

@@ -13,9 +13,11 @@ from PIL import Image
 
 from fusion import grid, modality
 from fusion.errors import BadInputError, NoLocationError
+from fusion.source import RasterFile
 from fusion.sources import geotiff
-from geoquorum.catalog.models import Region, Sample, Scene
+from geoquorum.catalog.models import Asset, Region, Sample, Scene
 
+RESAMPLING = "bilinear"  # for scenes that do not lie on the grid; named on the version's page
 Array = npt.NDArray[np.generic]
 
 
@@ -26,7 +28,7 @@ class Pixels:
     values: Array
     valid: npt.NDArray[np.bool_]
     offset: float
-    resampling: str
+    bands: list[str]
 
 
 def find_scene(region: Region, modality_name: str, season: str = "") -> Scene:
@@ -56,25 +58,25 @@ def read_samples(
 
 
 def read_scene(scene: Scene, cells: Sequence[grid.Cell], *, pixels: int) -> Pixels:
-    """Stored values of grid cells on one scene, all bands of the modality that the scene has, in their order."""
-    declared = modality.find(scene.modality)
-    values: list[Array] = []
-    valid: npt.NDArray[np.bool_] | None = None
-    names: list[str] = []
-    offset = 0.0
-    for asset in scene.assets.order_by("pk"):
-        with geotiff.SceneReader(Path(asset.uri)) as reader:
-            part, part_valid = reader.read_cells(asset.bands, cells, pixels=pixels)
-        values.append(_remove_offset(part, asset.offset, asset.nodata))
-        names += asset.bands
-        offset = 0.0 if np.issubdtype(part.dtype, np.integer) else asset.offset
-        valid = part_valid if valid is None else valid & part_valid
-    if valid is None:
-        raise BadInputError(f"Scene {scene.name!r} has no asset.")
-    order = [names.index(name) for name in declared.band_names if name in names]
-    return Pixels(
-        values=np.concatenate(values, axis=1)[:, order], valid=valid, offset=offset, resampling=geotiff.RESAMPLING
-    )
+    """Stored values of grid cells on one scene: every band of the modality that the scene has, in declared order."""
+    assets = list(scene.assets.order_by("pk"))
+    bands = list_bands(scene)
+    values, valid = geotiff.read_cells([raster_of(asset) for asset in assets], bands, cells, pixels, RESAMPLING)
+    return Pixels(values=remove_offset(values, assets[0]), valid=valid, offset=kept_offset(assets[0]), bands=bands)
+
+
+def list_bands(scene: Scene) -> list[str]:
+    """Bands of the scene that its modality declares, in declared order."""
+    assets = list(scene.assets.all())
+    if not assets:
+        raise BadInputError(f"Scene {scene.name!r} has no file. Ingest it again.")
+    there = {band for asset in assets for band in asset.bands}
+    return [name for name in modality.find(scene.modality).band_names if name in there]
+
+
+def raster_of(asset: Asset) -> RasterFile:
+    """The file behind an asset, as the reader wants it."""
+    return RasterFile(path=Path(asset.uri), bands=tuple(asset.bands), nodata=asset.nodata)
 
 
 def picture(sample: Sample, modality_name: str, view: str, *, season: str = "", context: int = 1) -> bytes:
@@ -117,11 +119,16 @@ def _mosaic(tiles: Array, side: int) -> Array:
     return rows.reshape(bands, side * height, side * width)
 
 
-def _remove_offset(values: Array, offset: float, nodata: float | None) -> Array:
+def remove_offset(values: Array, asset: Asset) -> Array:
     """Whole numbers brought to offset 0: the offset is added, values below 1 become 1, nodata stays what it is."""
-    if not offset or not np.issubdtype(values.dtype, np.integer):
+    if not asset.offset or not np.issubdtype(values.dtype, np.integer):
         return values
-    limits = np.iinfo(values.dtype)
-    lowest = 1 if nodata == 0 else limits.min
-    moved = np.clip(values.astype(np.int64) + round(offset), lowest, limits.max).astype(values.dtype)
-    return moved if nodata is None else np.where(values == nodata, values, moved)
+    limits = np.iinfo(str(values.dtype))
+    lowest = 1 if asset.nodata == 0 else limits.min
+    moved = np.clip(values.astype(np.int64) + round(asset.offset), lowest, limits.max).astype(values.dtype)
+    return moved if asset.nodata is None else np.where(values == asset.nodata, values, moved)
+
+
+def kept_offset(asset: Asset) -> float:
+    """The offset that is left in values after `remove_offset`."""
+    return asset.offset if np.issubdtype(np.dtype(asset.dtype), np.floating) else 0.0

@@ -14,7 +14,8 @@ from pyproj import Transformer
 from shapely.geometry import box, mapping
 
 from fusion import grid
-from fusion.errors import BadInputError, NoLocationError
+from fusion import modality as modalities
+from fusion.errors import NoLocationError
 from fusion.scheme import Scheme
 from fusion.source import RasterInfo
 from fusion.sources import geotiff
@@ -36,40 +37,47 @@ def ingest(
     paths: Sequence[Path],
     modality: str,
     bands: Sequence[str] | None = None,
-    captured_at: datetime | None = None,
+    captured: datetime | None = None,
     offset: float | None = None,
     season: str = "",
-) -> tuple[Scene, list[RasterInfo]]:
-    """One acquisition: every file is read whole and checked first; then all of it is taken, or nothing.
+) -> list[tuple[Scene, list[RasterInfo]]]:
+    """Every file is read whole and checked first; then all of it is taken, or nothing. One scene per acquisition.
 
     The pixels stay where they are: rows hold path, sha256, size, CRS, transform, bands, dates, nodata and scaling.
     """
-    infos = geotiff.inspect(paths, modality, bands=bands, captured_at=captured_at, offset=offset)
+    infos = geotiff.SOURCE.inspect(paths, modalities.find(modality), bands=bands, captured=captured, offset=offset)
+    groups: dict[str, list[RasterInfo]] = {}
+    for info in infos:
+        groups.setdefault(info.scene, []).append(info)
+    with transaction.atomic():
+        return [(_take_scene(region, modality, name, group, season), group) for name, group in groups.items()]
+
+
+def _take_scene(region: Region, modality: str, name: str, infos: list[RasterInfo], season: str) -> Scene:
     west, south, east, north = _join_bounds(info.lonlat_bounds for info in infos)
     first = infos[0]
-    with transaction.atomic():
-        scene, _created = Scene.objects.update_or_create(
-            region=region,
-            modality=modality,
-            name=_scene_name(paths),
-            defaults={
-                "project": region.project,
-                "season": season or _season_of(first.captured_from, is_northern=north > 0),
-                "captured_from": first.captured_from,
-                "captured_to": first.captured_to,
-                "epsg": first.epsg,
-                "west": west,
-                "south": south,
-                "east": east,
-                "north": north,
-                "invalid_share": max(info.invalid_share for info in infos),
-                "is_simulated": region.is_simulated,
-            },
-        )
-        scene.assets.all().delete()
-        Asset.objects.bulk_create(_asset(scene, info) for info in infos)
-        _widen_region(region, scene)
-    return scene, infos
+    scene, _created = Scene.objects.update_or_create(
+        region=region,
+        modality=modality,
+        name=name,
+        defaults={
+            "project": region.project,
+            "season": season or _season_of(first.captured_from, is_northern=north > 0),
+            "captured_from": first.captured_from,
+            "captured_to": first.captured_to,
+            "epsg": first.epsg,
+            "west": west,
+            "south": south,
+            "east": east,
+            "north": north,
+            "invalid_share": max(info.invalid_share for info in infos),
+            "is_simulated": any(info.is_simulated for info in infos),
+        },
+    )
+    scene.assets.all().delete()
+    Asset.objects.bulk_create(_asset(scene, info) for info in infos)
+    _widen_region(region, scene)
+    return scene
 
 
 def cut_patches(*, region: Region, size_m: int = grid.DEFAULT_SIZE_M, pixels: int = 32) -> list[Sample]:
@@ -116,10 +124,8 @@ def attach_references(
 
     `values` gives the code of each stored value; other values count as unknown. Samples with none known get no row.
     """
-    with geotiff.SceneReader(path) as reader:
-        pixels = samples[0].width_px or 32
-        cells = [grid.parse_cell(sample.cell) for sample in samples]
-        codes, valid = reader.read_cells([band], cells, pixels=pixels, resampling="nearest")
+    cells = [grid.parse_cell(sample.cell) for sample in samples]
+    codes, valid = geotiff.read_cells(path, [band], cells, samples[0].width_px or 32, "nearest")
     table = np.stack([((codes[:, 0] == value) & valid).sum(axis=(1, 2)) for value in values], axis=1)
     known = table.sum(axis=1)
     order = [scheme.index(code) for code in values.values()]
@@ -232,12 +238,6 @@ def _widen_region(region: Region, scene: Scene) -> None:
         centre = grid.cell_at((scene.west + scene.east) / 2, (scene.south + scene.north) / 2)
         region.epsg = centre.epsg
     region.save(update_fields=["west", "south", "east", "north", "epsg"])
-
-
-def _scene_name(paths: Sequence[Path]) -> str:
-    if not paths:
-        raise BadInputError("No file was named. Give one or more GeoTIFFs, or a folder with one file per band.")
-    return paths[0].stem if len(paths) == 1 else paths[0].parent.name
 
 
 def _season_of(when: datetime | None, *, is_northern: bool) -> str:

@@ -10,8 +10,9 @@ from django.views.decorators.http import require_GET
 
 from fusion import modality as modalities
 from fusion.errors import GeoquorumError
+from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
-from geoquorum.accounts.services import has_role, projects_of, require_role
+from geoquorum.accounts.services import require_role
 from geoquorum.catalog import pixels
 from geoquorum.catalog.models import Region, Sample
 
@@ -58,7 +59,7 @@ def show_values(request: HttpRequest, sample_id: int, modality: str) -> HttpResp
 def list_regions(request: HttpRequest) -> HttpResponse:
     """Regions of one's projects with what is known of each."""
     regions = (
-        Region.objects.filter(project__in=projects_of(request.user))
+        Region.objects.filter(project__in=projects_in_view(request))
         .select_related("project")
         .annotate(samples_count=Count("samples", distinct=True), scenes_count=Count("scenes", distinct=True))
         .order_by("project__name", "name")
@@ -81,9 +82,19 @@ def show_region(request: HttpRequest, region_id: int) -> HttpResponse:
             "scenes": region.scenes.prefetch_related("assets").order_by("modality", "captured_from"),
             "samples_count": samples.count(),
             "samples": samples[:60],
-            "is_curator": has_role(user=request.user, project=region.project, minimum=Role.CURATOR),
+            "picture": _first_picture(region),
         },
     )
+
+
+def _first_picture(region: Region) -> dict[str, str]:
+    """The view that shows a patch best: true colour where there is one, else the first view of the first scene."""
+    choices = [
+        {"modality": scene.modality, "view": view.name, "season": scene.season}
+        for scene in region.scenes.order_by("-season", "pk")
+        for view in modalities.find(scene.modality).views[:1]
+    ]
+    return max(choices, key=lambda one: one["view"] == "true_colour", default={})
 
 
 def _sample(request: HttpRequest, sample_id: int) -> Sample:

@@ -1,6 +1,5 @@
 """Dataset versions: asked for, built by a job from one consensus run, and never changed afterwards."""
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ from django.utils.text import slugify
 
 from annotation import exporter as exporters
 from fusion import modality as modalities
-from fusion.errors import BadInputError
+from fusion.errors import BadInputError, GeoquorumError
 from fusion.pack import Pack
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Consensus, ConsensusRun
-from geoquorum.queue.models import Job
+from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, enqueue
 from geoquorum.releases.freezing import Frozen, freeze_version, read_votes
 from geoquorum.releases.models import BuildState, DatasetVersion, Export
@@ -74,17 +73,19 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
         pk=job.arguments["version"]
     )
     DatasetVersion.objects.filter(pk=version.pk).exclude(state=BuildState.READY).update(state=BuildState.BUILDING)
-    folder = settings.GEOQUORUM_DATA / "packs" / version.project.slug / f"{version.name}-{version.number}"
+    # A folder of its own for each attempt, so that a stale one can never touch what another published.
+    attempt = f"-attempt{job.attempts}" if job.attempts > 1 else ""
+    folder = settings.GEOQUORUM_DATA / "packs" / version.project.slug / f"{version.name}-{version.number}{attempt}"
     try:
         frozen = freeze_version(version, claim)
         claim.progress(0.5, "writing")
         sha256 = _write(version, frozen, folder)
         claim.progress(0.9, "verifying")
         Pack.open(folder, sha256=sha256, verify=True)
-    except Exception as error:
+    except GeoquorumError as error:
         DatasetVersion.objects.filter(pk=version.pk).update(state=BuildState.FAILED, reason=str(error))
         raise
-    _publish(version, frozen, folder, sha256)
+    _publish(version, frozen, folder, sha256, claim)
     return {"version": version.pk, "sha256": sha256}
 
 
@@ -116,13 +117,25 @@ def execute_export(job: Job, claim: Claim) -> dict[str, Any]:
         votes = read_votes(export.version) if kind.needs_votes else None
         claim.progress(0.2, "writing")
         files = kind.export(pack, folder, votes)
-    except Exception as error:
+    except GeoquorumError as error:
         Export.objects.filter(pk=export.pk).update(state=BuildState.FAILED, reason=str(error))
         raise
     Export.objects.filter(pk=export.pk).update(
         state=BuildState.READY, uri=str(folder), files=[asdict(file) for file in files], ready_at=timezone.now()
     )
     return {"export": export.pk}
+
+
+def settle() -> int:
+    """Ends versions and exports whose job ended without them: the worker died too often, or the job was cancelled."""
+    changed = 0
+    for rows in (DatasetVersion.objects, Export.objects):
+        waiting = rows.filter(state__in=[BuildState.QUEUED, BuildState.BUILDING]).select_related("job")
+        for row in waiting.filter(job__state__in=[JobState.FAILED, JobState.CANCELLED]):
+            row.state, row.reason = BuildState.FAILED, row.job.reason
+            row.save(update_fields=["state", "reason"])
+            changed += 1
+    return changed
 
 
 def _check_request(
@@ -141,15 +154,14 @@ def _check_request(
 
 
 def _write(version: DatasetVersion, frozen: Frozen, folder: Path) -> str:
-    # A folder here without a READY row was left by an attempt that died after the rename.
-    shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return frozen.snapshot.write(folder, name=version.name, number=version.number, seed=version.seed)
 
 
-def _publish(version: DatasetVersion, frozen: Frozen, folder: Path, sha256: str) -> None:
+def _publish(version: DatasetVersion, frozen: Frozen, folder: Path, sha256: str, claim: Claim) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     with transaction.atomic():
+        claim.lock()
         DatasetVersion.objects.filter(pk=version.pk).update(
             state=BuildState.READY,
             uri=str(folder),

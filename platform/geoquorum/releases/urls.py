@@ -1,6 +1,14 @@
-"""Pages of releases."""
+"""Pages of dataset versions."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from geoquorum.releases import views
 
 app_name = "releases"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.list_versions, name="versions"),
+    path("from/<int:run_id>/", views.new_version, name="new"),
+    path("<int:version_id>/", views.show_version, name="version"),
+    path("<int:version_id>/export/<slug:exporter>/", views.start_export, name="export"),
+    path("exports/<int:export_id>/<int:number>/", views.download_export, name="download"),
+]

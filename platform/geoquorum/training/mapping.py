@@ -1,5 +1,6 @@
 """Maps: a run's network over a region, every 100 m, as a COG with a confidence band."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ import numpy.typing as npt
 from django.db import transaction
 from safetensors.numpy import save_file
 
-from fusion import maps, scores
+from fusion import grid, maps, scores
 from fusion import scheme as schemes
-from fusion.errors import BadInputError, SpecError
+from fusion.errors import BadInputError, GeoquorumError, SpecError
 from fusion.pack import Pack
 from fusion.run import DONE
 from fusion.sources import geotiff
@@ -74,10 +75,12 @@ def execute_map(job: Job, claim: Claim) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         facts = _draw(product, folder, claim)
-    except Exception as error:
+    except GeoquorumError as error:
         MapProduct.objects.filter(pk=product.pk).update(state=RunState.FAILED, reason=str(error))
         raise
-    MapProduct.objects.filter(pk=product.pk).update(state=RunState.DONE, **facts)
+    with transaction.atomic():
+        claim.lock()
+        MapProduct.objects.filter(pk=product.pk).update(state=RunState.DONE, reason="", **facts)
     return {"map": product.pk}
 
 
@@ -179,52 +182,86 @@ def _write(
     scheme = schemes.find(pack.scheme())
     index = np.where(is_seen, probabilities.argmax(axis=-1), -1)
     a, _b, left, _d, e, top = mosaic.transform
+    transform = (a * STEP_PX, 0.0, left, 0.0, e * STEP_PX, top)
+    region = product.region
     written = maps.write_map(
-        folder / f"{product.region.slug}_{pack.scheme()}.tif",
+        folder / f"{region.slug}_{scheme.name}.tif",
         index,
         probabilities.max(axis=-1),
         scheme,
-        epsg=mosaic.epsg,
-        transform=(a * STEP_PX, 0.0, left, 0.0, e * STEP_PX, top),
+        mosaic.epsg,
+        transform,
+        tags={"SIMULATED": "yes" if region.is_simulated else "no", "RUN": product.run.name},
     )
+    places = _list_places(region, scheme, mosaic.epsg, transform, index.shape)
     shares = np.bincount(index[index >= 0], minlength=len(scheme)) / max((index >= 0).sum(), 1)
     return {
         "uri": str(written.path),
-        "confidence_uri": str(written.confidence),
-        "sha256": written.sha256,
-        "bounds": [product.region.west, product.region.south, product.region.east, product.region.north],
+        "confidence_uri": str(written.confidence_path),
+        "sha256": hashlib.sha256(written.path.read_bytes()).hexdigest(),
+        "bounds": [region.west, region.south, region.east, region.north],
         "summary": {
             "scheme": scheme.name,
             "pixel_m": a * STEP_PX,
             "shares": dict(zip(scheme.codes, shares.round(6).tolist(), strict=True)),
-            "agreement": _compare(product.region, scheme, probabilities, mosaic),
+            "agreement": _compare(places, scheme, probabilities),
+            "reference_uri": _write_reference(places, scheme, folder, index.shape, mosaic.epsg, transform, region),
         },
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a reference's patch lies on the map: its rows and columns."""
+
+    reference: Reference
+    rows: slice
+    columns: slice
+
+
+def _list_places(
+    region: Region, scheme: schemes.Scheme, epsg: int, transform: tuple[float, ...], shape: tuple[int, int]
+) -> list[Place]:
+    """References of the region's patches of this zone that lie wholly on the map."""
+    a, _b, left, _d, e, top = transform
+    found = Reference.objects.filter(sample__region=region, scheme=scheme.name, sample__epsg=epsg)
+    places = []
+    for reference in found.select_related("sample").order_by("sample__key"):
+        west, south, east, north = grid.parse_cell(reference.sample.cell).bounds
+        rows = slice(round((north - top) / e), round((south - top) / e))
+        columns = slice(round((west - left) / a), round((east - left) / a))
+        if 0 <= rows.start < rows.stop <= shape[0] and 0 <= columns.start < columns.stop <= shape[1]:
+            places.append(Place(reference=reference, rows=rows, columns=columns))
+    return places
+
+
 def _compare(
-    region: Region, scheme: schemes.Scheme, probabilities: npt.NDArray[np.float32], mosaic: Mosaic
+    places: list[Place], scheme: schemes.Scheme, probabilities: npt.NDArray[np.float32]
 ) -> dict[str, Any] | None:
-    """Scores of the map at the region's references: mean probability of the map pixels inside each patch."""
-    references = list(
-        Reference.objects.filter(sample__region=region, scheme=scheme.name, sample__epsg=mosaic.epsg).select_related(
-            "sample"
-        )
-    )
-    if not references:
+    """Scores of the map at the references: mean probability of the map pixels inside each patch."""
+    if not places:
         return None
-    a, _b, left, _d, e, top = mosaic.transform
-    means, truth, blocks = [], [], []
-    for reference in references:
-        _size, _0, west, _1, _2, north = reference.sample.transform
-        side = reference.sample.width_px * reference.sample.pixel_size_m
-        column, row = (west - left) / (a * STEP_PX), (north - top) / (e * STEP_PX)
-        span = max(round(side / (a * STEP_PX)), 1)
-        part = probabilities[round(row) : round(row) + span, round(column) : round(column) + span]
-        if part.size == 0:
-            continue
-        means.append(part.mean(axis=(0, 1)))
-        truth.append(scheme.index(reference.code))
-        blocks.append(reference.sample.block)
-    found = scores.evaluate(np.array(truth), np.array(means), scheme=scheme, blocks=blocks)
-    return {"source": references[0].source, "n": found["n"], "oa": found["oa"], "kappa": found["kappa"]}
+    means = np.stack([probabilities[place.rows, place.columns].mean(axis=(0, 1)) for place in places])
+    truth = np.array([scheme.index(place.reference.code) for place in places])
+    blocks = [place.reference.sample.block for place in places]
+    found = scores.evaluate(truth, means / means.sum(axis=1, keepdims=True), scheme=scheme, blocks=blocks)
+    return {"source": places[0].reference.source, "n": found["n"], "oa": found["oa"], "kappa": found["kappa"]}
+
+
+def _write_reference(
+    places: list[Place],
+    scheme: schemes.Scheme,
+    folder: Path,
+    shape: tuple[int, int],
+    epsg: int,
+    transform: tuple[float, ...],
+    region: Region,
+) -> str:
+    """The references on the map's raster as a file beside it, so that the page can lay one over the other."""
+    if not places:
+        return ""
+    index = np.full(shape, -1)
+    for place in places:
+        index[place.rows, place.columns] = scheme.index(place.reference.code)
+    path = folder / f"{region.slug}_reference.tif"
+    return str(maps.write_map(path, index, None, scheme, epsg, transform).path)

@@ -15,11 +15,11 @@ from fusion.errors import SpecError
 from fusion.run import CANCELLED, DONE, RunReport, RunSpec, read_json
 from geoquorum.accounts.models import User
 from geoquorum.accounts.services import record
-from geoquorum.queue.models import Job
-from geoquorum.queue.services import Claim, Interrupted, Retry, enqueue, request_cancel
+from geoquorum.queue.models import Job, JobState
+from geoquorum.queue.services import Cancelled, Claim, Retry, TimeLimit, enqueue, request_cancel
 from geoquorum.releases.models import BuildState, DatasetVersion
 from geoquorum.training.launcher import Event, Outcome, launch
-from geoquorum.training.models import Benchmark, Checkpoint, Run, RunState, Score
+from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
 
 RUN_LIMIT_S = 12 * 3600
 KEPT_POINTS = 400
@@ -63,9 +63,7 @@ def cancel_run(*, run: Run, by: User | None) -> None:
     if run.is_over or run.job is None:
         return
     request_cancel(run.job)
-    Run.objects.filter(pk=run.pk, state=RunState.QUEUED, job__state="cancelled").update(
-        state=RunState.CANCELLED, finished_at=timezone.now()
-    )
+    settle()
     record(project=run.project, actor=by, action="run cancelled", subject=f"run {run.pk}")
 
 
@@ -82,15 +80,27 @@ def execute_run(job: Job, claim: Claim) -> dict[str, Any]:
     follower = _Follower(run=run, claim=claim)
     try:
         outcome = launch(folder, "train", spec, watch=follower.watch)
-    except Interrupted as interruption:
-        _end(run, RunState.CANCELLED if interruption.is_cancel else RunState.QUEUED, str(interruption))
+    except (Cancelled, TimeLimit) as end:
+        _end(run, RunState.CANCELLED if isinstance(end, Cancelled) else RunState.FAILED, str(end))
         raise
-    return _conclude(run, outcome, follower, job)
+    return _conclude(run, outcome, follower, job, claim)
 
 
-def _conclude(run: Run, outcome: Outcome, follower: "_Follower", job: Job) -> dict[str, Any]:
+def settle() -> int:
+    """Ends runs and maps whose job ended without them: the worker died too often, or the job was cancelled unseen."""
+    changed = 0
+    for rows in (Run.objects, MapProduct.objects):
+        waiting = rows.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).select_related("job")
+        for row in waiting.filter(job__state__in=[JobState.FAILED, JobState.CANCELLED]):
+            row.state, row.reason = RunState(row.job.state), row.job.reason
+            row.save(update_fields=["state", "reason"])
+            changed += 1
+    return changed
+
+
+def _conclude(run: Run, outcome: Outcome, follower: "_Follower", job: Job, claim: Claim) -> dict[str, Any]:
     if outcome.code == DONE:
-        return _record_report(run, Path(run.folder), follower)
+        return _record_report(run, Path(run.folder), follower, claim)
     if outcome.code == CANCELLED or outcome.code < 0:
         is_last = job.attempts >= job.max_attempts
         _end(run, RunState.FAILED if is_last else RunState.QUEUED, outcome.cause)
@@ -104,11 +114,12 @@ def _end(run: Run, state: RunState, reason: str) -> None:
     Run.objects.filter(pk=run.pk).update(state=state, reason=reason, finished_at=timezone.now() if is_over else None)
 
 
-def _record_report(run: Run, folder: Path, follower: "_Follower") -> dict[str, Any]:
+def _record_report(run: Run, folder: Path, follower: "_Follower", claim: Claim) -> dict[str, Any]:
     values = read_json(folder / "report.json")
     report = RunReport.from_json(values)
     weights = folder / report.checkpoint
     with transaction.atomic():
+        claim.lock()
         checkpoint, _created = Checkpoint.objects.update_or_create(
             run=run,
             sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),

@@ -13,6 +13,7 @@ from fusion.errors import GeoquorumError
 from fusion.source import RasterInfo
 from geoquorum.accounts.models import Project
 from geoquorum.catalog import services
+from geoquorum.catalog.models import Scene
 
 
 class Command(BaseCommand):
@@ -34,11 +35,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             modalities.find(options["modality"])
-            taken = [self.take(path, options) for path in options["paths"]]
-        except GeoquorumError as error:
-            raise CommandError(str(error)) from error
-        region = taken[-1][0].region
-        try:
+            taken = [pair for path in options["paths"] for pair in self.take(path, options)]
+            region = taken[-1][0].region
             samples = services.cut_patches(region=region, size_m=options["cell_m"], pixels=options["pixels"])
         except GeoquorumError as error:
             raise CommandError(str(error)) from error
@@ -46,26 +44,24 @@ class Command(BaseCommand):
             scenes = [{"scene": scene.name, "files": [_facts(info) for info in infos]} for scene, infos in taken]
             self.stdout.write(json.dumps({"region": region.name, "scenes": scenes, "patches": len(samples)}))
             return
+        for _scene, infos in taken:
+            self.stdout.write("\n".join(info.describe() for info in infos))
         self.stdout.write(f"Region {region.name}: {len(samples)} patches of {options['cell_m']} m are covered whole.")
 
-    def take(self, path: Path, options: dict[str, Any]) -> tuple[Any, list[RasterInfo]]:
+    def take(self, path: Path, options: dict[str, Any]) -> list[tuple[Scene, list[RasterInfo]]]:
         project, _created = Project.objects.get_or_create(
             slug=options["project"], defaults={"name": options["project"].replace("-", " ").capitalize()}
         )
         region = services.get_region(project=project, name=options["region"] or path.stem)
-        scene, infos = services.ingest(
+        return services.ingest(
             region=region,
             paths=[path],
             modality=options["modality"],
             bands=options["bands"].split(",") if options["bands"] else None,
-            captured_at=_parse_date(options["date"]),
+            captured=_parse_date(options["date"]),
             offset=options["offset"],
             season=options["season"],
         )
-        if not options["json"]:
-            for info in infos:
-                self.stdout.write(_describe(info))
-        return scene, infos
 
 
 def _parse_date(text: str | None) -> datetime | None:
@@ -77,19 +73,11 @@ def _parse_date(text: str | None) -> datetime | None:
         raise CommandError(f"--date {text!r} is not a date. Write it as YYYY-MM-DD.") from error
 
 
-def _describe(info: RasterInfo) -> str:
-    when = info.captured_from.strftime("%Y-%m-%d") if info.captured_from else "no date"
-    return (
-        f"{Path(info.path).name}: {info.width} x {info.height} px, bands {', '.join(info.bands)}, {info.dtype}, "
-        f"EPSG:{info.epsg}, {when}, offset {info.offset:g}, {info.invalid_share:.1%} invalid, sha256 {info.sha256[:12]}"
-    )
-
-
 def _facts(info: RasterInfo) -> dict[str, Any]:
     return {
         "path": str(info.path),
         "sha256": info.sha256,
-        "bands": list(info.bands),
+        "bands": list(info.used),
         "epsg": info.epsg,
         "offset": info.offset,
         "invalid_share": info.invalid_share,

@@ -1,0 +1,156 @@
+"""Pages of dataset versions: what is in one, where it came from, and its files."""
+
+from pathlib import Path
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from annotation import exporter as exporters
+from fusion import grid
+from fusion import scheme as schemes
+from fusion import task as tasks
+from fusion.errors import GeoquorumError
+from fusion.pack import Pack
+from geoquorum.accounts.current import projects_in_view
+from geoquorum.accounts.models import Role
+from geoquorum.accounts.services import has_role, record, require_role
+from geoquorum.campaigns.models import ConsensusRun
+from geoquorum.figures.cells import Square, cell_map
+from geoquorum.releases import services
+from geoquorum.releases.forms import ReleaseForm
+from geoquorum.releases.models import BuildState, DatasetVersion, Export
+
+
+@login_required
+@require_safe
+def list_versions(request: HttpRequest) -> HttpResponse:
+    """Versions of the projects in view, newest first."""
+    versions = DatasetVersion.objects.filter(project__in=projects_in_view(request)).select_related("project")
+    page = Paginator(versions.order_by("-pk"), 50).get_page(request.GET.get("page"))
+    return render(request, "releases/versions.html", {"page": page})
+
+
+@login_required
+@require_safe
+def show_version(request: HttpRequest, version_id: int) -> HttpResponse:
+    """One version: counts, classes, map, leaks, provenance, checksums, downloads, and training on it."""
+    version = _version(request, version_id, Role.EXPERT)
+    context = {
+        "version": version,
+        "is_curator": has_role(user=request.user, project=version.project, minimum=Role.CURATOR),
+        "runs": version.runs.order_by("-pk")[:20] if hasattr(version, "runs") else [],
+        "exporters": exporters.load_all().values(),
+        "exports": {export.exporter: export for export in version.exports.all()},
+        "tasks": [task for task in tasks.load_all().values() if _fits(task, version)],
+    }
+    if version.state == BuildState.READY:
+        context |= _describe(version)
+    return render(request, "releases/version.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_version(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Form and start of a new version from one consensus run."""
+    run = get_object_or_404(ConsensusRun.objects.select_related("campaign__project"), pk=run_id)
+    require_role(user=request.user, project=run.campaign.project, minimum=Role.CURATOR)
+    form = ReleaseForm(request.POST or None, run=run)
+    if request.method == "POST" and form.is_valid():
+        try:
+            version = services.start_release(run=run, by=request.user, **form.request())
+            return redirect("releases:version", version.pk)
+        except GeoquorumError as error:
+            form.add_error(None, str(error))
+    status = 400 if form.errors else 200
+    return render(request, "releases/new.html", {"form": form, "run": run}, status=status)
+
+
+@login_required
+@require_POST
+def start_export(request: HttpRequest, version_id: int, exporter: str) -> HttpResponse:
+    """Queues one format."""
+    version = _version(request, version_id, Role.CURATOR)
+    try:
+        services.start_export(version=version, exporter=exporter, by=request.user)
+    except GeoquorumError as error:
+        messages.error(request, str(error))
+    return redirect("releases:version", version.pk)
+
+
+@login_required
+@require_safe
+def download_export(request: HttpRequest, export_id: int, number: int) -> HttpResponse:
+    """One file of an export, by its place in the export's list: no path comes from outside."""
+    export = get_object_or_404(Export.objects.select_related("version__project"), pk=export_id, state=BuildState.READY)
+    require_role(user=request.user, project=export.version.project, minimum=Role.CURATOR)
+    if number >= len(export.files):
+        raise Http404
+    path = Path(export.uri) / export.files[number]["path"]
+    record(
+        project=export.version.project,
+        actor=request.user,
+        action="export downloaded",
+        subject=f"export {export.pk}",
+        detail={"file": export.files[number]["path"]},
+    )
+    return FileResponse(
+        path.open("rb"), as_attachment=True, filename=f"{export.version.name}-{export.version.number}-{path.name}"
+    )
+
+
+def _version(request: HttpRequest, version_id: int, minimum: str) -> DatasetVersion:
+    found = DatasetVersion.objects.select_related("project", "job", "consensus_run__campaign", "consensus_run__round")
+    version = get_object_or_404(found, pk=version_id)
+    require_role(user=request.user, project=version.project, minimum=minimum)
+    return version
+
+
+def _fits(task: tasks.Task, version: DatasetVersion) -> bool:
+    """Whether a task's modalities and scheme are in the version."""
+    there = {entry["modality"] for entry in version.modalities}
+    scheme = version.consensus_run.campaign.scheme if version.consensus_run else None
+    return set(task.modalities) <= there and task.scheme in (None, scheme)
+
+
+def _describe(version: DatasetVersion) -> dict[str, object]:
+    pack = Pack.open(Path(version.uri), sha256=version.sha256)
+    scheme = schemes.find(pack.scheme())
+    classes = version.summary["classes"]
+    return {
+        "scheme": scheme,
+        "classes": [
+            (label, [classes[split].get(label.code, 0) for split in version.summary["splits"]])
+            for label in scheme.classes
+        ],
+        "class_totals": {code: sum(split.get(code, 0) for split in classes.values()) for code in scheme.codes},
+        "maps": _maps(pack, scheme),
+        "files": sorted(pack.manifest["files"].items()),
+        "arrays": pack.manifest["arrays"],
+    }
+
+
+def _maps(pack: Pack, scheme: schemes.Scheme) -> list[tuple[str, str, str]]:
+    """A small map per city: city, split, SVG."""
+    cities: dict[str, list[tuple[Square, str]]] = {}
+    columns = ("city", "cell", "label", "agreement", "split")
+    for city, cell_id, code, agreement, split in zip(
+        *(pack.samples.column(c).to_pylist() for c in columns), strict=True
+    ):
+        if not cell_id:
+            continue
+        cell = grid.parse_cell(cell_id)
+        words = f"{cell_id}: {code}, agreement {agreement:.0%}"
+        square = Square(column=cell.column, row=cell.row, code=code, strength=agreement, words=words)
+        cities.setdefault(city, []).append((square, split))
+    return [
+        (
+            city,
+            ", ".join(sorted({split or "unused" for _square, split in found})),
+            cell_map(scheme, [square for square, _split in found], title=f"Labels of {city}", largest_px=240),
+        )
+        for city, found in sorted(cities.items())
+    ]
