@@ -12,6 +12,7 @@ from geoquorum.queue.models import Job
 class Command(BaseCommand):
     """A table of the newest jobs."""
 
+    requires_system_checks = []
     help = "List the latest jobs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

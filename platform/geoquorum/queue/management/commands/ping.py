@@ -14,6 +14,7 @@ QUEUES = ("data", "training")
 class Command(BaseCommand):
     """One tiny job through broker, worker and database, for each queue."""
 
+    requires_system_checks = []
     help = "Send one tiny job through each queue and wait for its end."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

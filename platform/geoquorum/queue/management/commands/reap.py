@@ -13,6 +13,7 @@ from geoquorum.queue.services import reap
 class Command(BaseCommand):
     """Brings back jobs whose worker died and publishes what was not; without --every, once."""
 
+    requires_system_checks = []
     help = "Bring back jobs whose worker died, and publish jobs that were not published."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

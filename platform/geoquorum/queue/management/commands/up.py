@@ -5,6 +5,8 @@ from argparse import ArgumentParser
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from geoquorum.embedded.errors import EmbeddedError
 from geoquorum.embedded.house import start_all
@@ -25,7 +27,7 @@ class Command(BaseCommand):
         started = time.monotonic()
         try:
             with Supervisor(settings.GEOQUORUM_HOME, say=self._say) as supervisor:
-                address = start_all(supervisor, port=port)
+                address = start_all(supervisor, port=port, is_migrated=is_migrated)
                 self._say(f"Geoquorum is at {address} (after {time.monotonic() - started:.1f} s; Ctrl-C stops it)")
                 supervisor.wait()
         except EmbeddedError as error:
@@ -36,3 +38,14 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def is_migrated() -> bool:
+    """Whether every migration stands in the database; one that does not answer this counts as not migrated."""
+    try:
+        executor = MigrationExecutor(connection)
+        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        return False
+    finally:
+        connection.close()
