@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's synch
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _folder = tempfile.TemporaryDirectory(prefix="geoquorum-tests-", ignore_cleanup_errors=True)
+Path(_folder.name).chmod(0o711)  # as root the database server runs as another user, who must enter
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,7 +41,7 @@ def django_db_modify_db_settings() -> Iterator[None]:
     from geoquorum import embedded
 
     owner = environ.Env.db_url_config(os.environ["DATABASE_OWNER_URL"])
-    with embedded.database(settings.GEOQUORUM_HOME):
+    with embedded.database(settings.GEOQUORUM_HOME, durable=False):
         connections["default"].settings_dict.update(USER=owner["USER"], PASSWORD=owner["PASSWORD"])
         yield
         connections.close_all()
