@@ -1,6 +1,24 @@
-"""Pages of campaigns."""
+"""Routes of campaigns."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from geoquorum.campaigns.views import consensus, pages, voting
 
 app_name = "campaigns"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", pages.list_campaigns, name="list"),
+    path("new/", pages.make_campaign, name="new"),
+    path("<int:campaign_id>/", pages.show_campaign, name="campaign"),
+    path("<int:campaign_id>/open/", pages.open_campaign, name="open"),
+    path("<int:campaign_id>/close/", pages.close_campaign, name="close"),
+    path("<int:campaign_id>/vote/", voting.show_vote, name="vote"),
+    path("<int:campaign_id>/claims/", voting.claim, name="claim"),
+    path("<int:campaign_id>/votes/", voting.cast, name="cast"),
+    path("<int:campaign_id>/history/", voting.history, name="history"),
+    path("<int:campaign_id>/sessions/", voting.start_session, name="session"),
+    path("<int:campaign_id>/sessions/<int:session_id>/pause/", voting.pause_session, name="session_pause"),
+    path("<int:campaign_id>/sessions/<int:session_id>/resume/", voting.resume_session, name="session_resume"),
+    path("<int:campaign_id>/sessions/<int:session_id>/end/", voting.end_session, name="session_end"),
+    path("<int:campaign_id>/consensus/", consensus.show_consensus, name="consensus"),
+    path("<int:campaign_id>/consensus/<int:run_id>/<slug:kind>.csv", consensus.download, name="csv"),
+]

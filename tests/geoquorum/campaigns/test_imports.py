@@ -47,7 +47,9 @@ def test_an_import_equals_votes_cast_one_by_one():
     Assignment.objects.filter(round=single, state="claimed").delete()
     tables = [services.latest_votes(round=each) for each in (bulk, single)]
     assert (tables[0].counts() == tables[1].counts()).all()
-    answered = [list(each.round_samples.order_by("sample").values_list("posterior", flat=True)) for each in (bulk, single)]
+    answered = [
+        list(each.round_samples.order_by("sample").values_list("posterior", flat=True)) for each in (bulk, single)
+    ]
     assert np.allclose(*answered)
     states = [sorted(each.assignments.values_list("state", "quota")) for each in (bulk, single)]
     assert states[0] == states[1]
@@ -59,7 +61,7 @@ def test_an_import_fills_only_free_places_beside_earlier_votes():
     services.import_votes(round=round, table=table(round, [("bea", 0, "2"), ("cyd", 0, "2")]), by=None)
     assert sorted(Assignment.objects.values_list("slot", flat=True)) == [0, 1, 2]
     assert RoundSample.objects.get().slots_taken == 3
-    with pytest.raises(BadVotesError, match="Row 1: sample .* more than its 3 votes"):
+    with pytest.raises(BadVotesError, match="would have more than its 3 votes"):
         services.import_votes(round=round, table=table(round, [("dan", 0, "2")]), by=None)
 
 

@@ -1,6 +1,7 @@
 """What can be done with campaigns: run one, claim samples, vote, import votes, make a consensus."""
 
 from geoquorum.campaigns.services.claims import claim, release_expired
+from geoquorum.campaigns.services.consensus import METHODS, refit, start_consensus, summarise
 from geoquorum.campaigns.services.imports import import_votes, tabulate_panel
 from geoquorum.campaigns.services.lifecycle import (
     add_round,
@@ -8,6 +9,13 @@ from geoquorum.campaigns.services.lifecycle import (
     create_campaign,
     current_round,
     open_campaign,
+)
+from geoquorum.campaigns.services.progress import (
+    OwnProgress,
+    Progress,
+    count_own,
+    count_progress,
+    list_history,
 )
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.campaigns.services.sessions import (
@@ -21,23 +29,32 @@ from geoquorum.campaigns.services.tables import latest_votes
 from geoquorum.campaigns.services.voting import Ballot, Receipt, cast_vote
 
 __all__ = [
+    "METHODS",
     "Ballot",
+    "OwnProgress",
+    "Progress",
     "Receipt",
     "RefusedError",
     "add_round",
     "cast_vote",
     "claim",
     "close_campaign",
+    "count_own",
+    "count_progress",
     "create_campaign",
     "current_round",
     "end_session",
     "find_session",
     "import_votes",
     "latest_votes",
+    "list_history",
     "open_campaign",
     "pause_session",
+    "refit",
     "release_expired",
     "resume_session",
+    "start_consensus",
     "start_session",
+    "summarise",
     "tabulate_panel",
 ]

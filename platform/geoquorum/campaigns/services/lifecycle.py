@@ -13,6 +13,7 @@ from fusion import scheme as schemes
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Assignment, Campaign, CampaignState, Round, RoundSample
+from geoquorum.campaigns.services.consensus import start_consensus
 from geoquorum.campaigns.services.gate import hold_gate
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.catalog.models import Sample
@@ -94,7 +95,10 @@ def open_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
 
 @transaction.atomic
 def close_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
-    """Freeze the votes: what was committed counts, what comes later is refused; open claims end."""
+    """Freeze the votes: what was committed counts, what comes later is refused; open claims end.
+
+    Where there are votes, the consensus by every usual method is started at once.
+    """
     held = hold_gate(campaign=campaign)
     if held.state != CampaignState.OPEN:
         raise RefusedError(f"Only an open campaign can be closed; this campaign is {held.get_state_display()}.")
@@ -105,6 +109,8 @@ def close_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
     detail = {"claims_ended": ended.update(state=Assignment.State.SKIPPED, slot=None, lease_until=Now())}
     record(project=held.project, actor=by, action="campaign closed", subject=f"campaign {held.pk}", detail=detail)
     campaign.refresh_from_db()
+    if held.assignments.filter(state=Assignment.State.ANSWERED).exists():
+        start_consensus(round=current_round(campaign=campaign), by=by)
     return campaign
 
 

@@ -1,0 +1,114 @@
+"""What goes over the wire, typed: one shape for the vote page's endpoints and for the API."""
+
+import datetime
+import uuid
+from typing import Annotated, Any, Literal
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from geoquorum.campaigns.models import Assignment, Vote
+from geoquorum.campaigns.services import Ballot, Receipt
+
+Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Text40 = Annotated[str, Field(max_length=40)]
+
+
+class Closed(Schema):
+    """A body without unknown fields and without NUL."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClaimIn(Closed):
+    """How many samples one wants to hold; `session` as given by the session's start."""
+
+    count: Annotated[int, Field(ge=1, le=50)] = 5
+    session: Number | None = None
+
+
+class BallotIn(Closed):
+    """One vote. `want` asks for the next claims in the same answer (0: none)."""
+
+    assignment: Number
+    client_uuid: uuid.UUID
+    kind: Literal["answer", "skip", "taken_back"] = "answer"
+    session: Number | None = None
+    code: Text40 = ""
+    second_code: Text40 = ""
+    is_sure: bool = True
+    skip_reason: Annotated[str, Field(max_length=4)] = ""
+    comment: Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00]*$")] = ""
+    shown_at: datetime.datetime | None = None
+    decided_at: datetime.datetime | None = None
+    views_opened: Annotated[list[Annotated[Text40, Field(pattern=r"^[^\x00]*$")]], Field(max_length=50)] = []
+    interface_version: Annotated[Text40, Field(pattern=r"^[^\x00]*$")] = ""
+    want: Annotated[int, Field(ge=0, le=50)] = 0
+
+    def to_ballot(self) -> Ballot:
+        """The same as the service takes it."""
+        fields = self.model_dump(exclude={"want", "views_opened"})
+        return Ballot(**fields, views_opened=tuple(self.views_opened))
+
+
+class SessionIn(Closed):
+    """The start of a sitting."""
+
+    device: Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")] = ""
+    interface_version: Annotated[Text40, Field(pattern=r"^[^\x00]*$")] = ""
+
+
+class SampleOut(Schema):
+    """What an expert may know of a sample: nothing that anybody said about it."""
+
+    id: int
+    key: str
+    kind: str
+    region: int | None
+    longitude: float | None
+    latitude: float | None
+    pixel_size_m: float | None
+    width_px: int | None
+    height_px: int | None
+    is_simulated: bool
+
+
+class AssignmentOut(Schema):
+    """One claim."""
+
+    id: int
+    sample: SampleOut
+    lease_until: datetime.datetime | None
+
+
+class ReceiptOut(Schema):
+    """Proof of a stored vote; a repetition of the ballot gets the same."""
+
+    vote: int
+    client_uuid: uuid.UUID
+    assignment: int
+    revision: int
+    kind: str
+    code: str
+    received_at: datetime.datetime
+
+
+def show_assignment(assignment: Assignment) -> dict[str, Any]:
+    """A claim for an expert's eyes."""
+    sample = assignment.sample
+    shown = SampleOut(region=sample.region_id, **{name: getattr(sample, name) for name in SAMPLE_FIELDS})
+    return AssignmentOut(id=assignment.pk, sample=shown, lease_until=assignment.lease_until).model_dump()
+
+
+def show_receipt(receipt: Receipt) -> dict[str, Any]:
+    """A receipt as JSON."""
+    return ReceiptOut(**vars(receipt)).model_dump()
+
+
+def show_own_vote(vote: Vote) -> dict[str, Any]:
+    """One's own vote as one cast it, with what is needed to show its sample again."""
+    said = {name: getattr(vote, name) for name in ("kind", "code", "second_code", "is_sure", "skip_reason", "revision")}
+    return show_assignment(vote.assignment) | {"vote": vote.pk, "received_at": vote.received_at} | said
+
+
+SAMPLE_FIELDS = tuple(name for name in SampleOut.model_fields if name != "region")

@@ -1,0 +1,156 @@
+"""From votes to labels: runs are queued when a campaign closes, a job fills them, and then they never change."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from annotation import consensus as methods_of
+from annotation.agreement import co_votes, fleiss_kappa, percent_agreement
+from annotation.consensus import ConsensusResult, wilson
+from annotation.votes import VoteTable
+from fusion import scheme as schemes
+from fusion.errors import GeoquorumError
+from geoquorum.accounts.models import User
+from geoquorum.campaigns.models import Assignment, CampaignState, Consensus, ConsensusRun, Round, Vote
+from geoquorum.campaigns.services.copying import copy_in
+from geoquorum.campaigns.services.refusal import RefusedError
+from geoquorum.campaigns.services.tables import latest_votes
+from geoquorum.queue.models import Job
+from geoquorum.queue.services import Claim, enqueue
+
+METHODS = ("majority", "dawid_skene")
+REFIT = "geoquorum.campaigns.jobs.refit"
+
+
+@transaction.atomic
+def start_consensus(
+    *, round: Round, methods: Sequence[str] = METHODS, by: User | None, parameters: dict[str, float] | None = None
+) -> list[ConsensusRun]:
+    """One run and one job for each method; refused before the round is closed, as nobody may see labels until then."""
+    if round.campaign.state != CampaignState.CLOSED and round.closed_at is None:
+        raise RefusedError("A consensus is made when the campaign is closed; close it first.")
+    if not Assignment.objects.filter(round=round, state=Assignment.State.ANSWERED).exists():
+        raise RefusedError("This round has no votes; a consensus needs at least one.")
+    return [_start(round, methods_of.find(name).name, by, parameters or {}) for name in methods]
+
+
+def _start(round: Round, method: str, by: User | None, parameters: dict[str, float]) -> ConsensusRun:
+    run = ConsensusRun.objects.create(campaign=round.campaign, round=round, method=method, parameters=parameters)
+    run.job = enqueue(REFIT, project=round.campaign.project, arguments={"run": run.pk}, by=by)
+    run.save(update_fields=["job"])
+    return run
+
+
+def refit(job: Job, claim: Claim) -> dict[str, Any]:
+    """The job: fill the run it names. A run that is READY stays as it is, so that a second attempt does no harm."""
+    run = ConsensusRun.objects.select_related("round__campaign", "campaign__project").get(pk=job.arguments["run"])
+    if run.state != ConsensusRun.State.READY:
+        try:
+            _fill(run, claim)
+        except GeoquorumError:
+            ConsensusRun.objects.filter(pk=run.pk).update(state=ConsensusRun.State.FAILED)
+            raise
+    return {"run": run.pk, "samples": run.samples_count, "votes": run.votes_count}
+
+
+def _fill(run: ConsensusRun, claim: Claim) -> None:
+    last = Vote.objects.filter(round=run.round).aggregate(last=Max("pk"))["last"]
+    votes = latest_votes(round=run.round, until=last)
+    claim.progress(0.2, f"{len(votes)} votes read")
+    method = methods_of.find(run.method)
+    result = method.aggregate(votes, run.campaign.seed, run.parameters)
+    claim.progress(0.6, "labels found")
+    run.last_vote, run.votes_count, run.samples_count = last, len(votes), len(result)
+    run.parameters, run.experts = dict(result.parameters), [str(name) for name in result.voter_ids]
+    run.expert_confusion = None if result.confusion is None else np.round(result.confusion, 5).tolist()
+    run.summary = summarise(votes, result, run.campaign.seed)
+    run.code_revision = f"geoquorum {version('geoquorum')}, {method.name} {method.version}"
+    run.state, run.ready_at = ConsensusRun.State.READY, timezone.now()
+    with transaction.atomic():
+        claim.lock()
+        copy_in(Consensus, _tabulate(run, votes, result))
+        run.save()
+
+
+def summarise(votes: VoteTable, result: ConsensusResult, seed: int = 0) -> dict[str, Any]:
+    """Figures of the consensus page, JSON-ready: agreement with intervals, counts, co-votes, each expert's score."""
+    has_pairs = bool((votes.votes_per_sample >= 2).any())
+    pairs = asdict(percent_agreement(votes, seed)) if has_pairs else None
+    kappa = asdict(fleiss_kappa(votes, seed)) if has_pairs else None
+    return _without_nan(
+        {
+            "pair_agreement": pairs,
+            "fleiss_kappa": kappa,
+            "settled": int((~result.is_disputed).sum()),
+            "disputed": int(result.is_disputed.sum()),
+            "ties": int(result.is_tie.sum()),
+            "labels": np.bincount(result.label, minlength=votes.n_classes).tolist(),
+            "co_votes": co_votes(votes).tolist(),
+            "experts": _score_experts(votes, result),
+            "iterations": result.iterations,
+            "converged": result.converged,
+        }
+    )
+
+
+def _score_experts(votes: VoteTable, result: ConsensusResult) -> list[dict[str, Any]]:
+    """Each expert's share of votes that name the label, with its Wilson interval; own votes are part of the label."""
+    is_same = votes.answer == result.label[votes.sample]
+    count = np.bincount(votes.voter, minlength=votes.n_voters)
+    share = np.bincount(votes.voter, is_same, votes.n_voters) / np.maximum(count, 1)
+    low, high = wilson(share, np.maximum(count, 1))
+    table = zip(votes.voter_ids, count.tolist(), share.tolist(), low.tolist(), high.tolist(), strict=True)
+    return [{"expert": str(name), "n": n, "value": v, "low": lo, "high": hi} for name, n, v, lo, hi in table if n]
+
+
+def _tabulate(run: ConsensusRun, votes: VoteTable, result: ConsensusResult) -> pa.Table:
+    """Consensus rows as the database's columns."""
+    codes = np.array(schemes.find(run.campaign.scheme).codes)
+    status = np.where(result.is_disputed, Consensus.Status.DISPUTED, Consensus.Status.SETTLED)
+    return pa.table(
+        {
+            "run_id": pa.repeat(run.pk, len(result)),
+            "sample_id": pa.array(result.sample_ids, pa.int64()),
+            "code": codes[result.label].tolist(),
+            "distribution": _write_arrays(np.round(result.distribution.astype(float), 6)),
+            "counts": _write_arrays(votes.counts()),
+            "votes_count": result.votes,
+            "entropy": result.entropy,
+            "agreement": result.agreement,
+            "low": result.low,
+            "high": result.high,
+            "status": status.tolist(),
+            "flags": _write_flags(run.round.quota, result),
+        }
+    )
+
+
+def _write_flags(quota: int, result: ConsensusResult) -> list[str]:
+    """ "tie", "weak" (neither disputed nor certain enough to be settled by the method's threshold), "few_votes"."""
+    marks = {
+        "tie": result.is_tie,
+        "weak": ~result.is_disputed & ~result.is_settled,
+        "few_votes": result.votes < quota,
+    }
+    rows = zip(*(mark.tolist() for mark in marks.values()), strict=True)
+    return ["{" + ",".join(name for name, is_set in zip(marks, row, strict=True) if is_set) + "}" for row in rows]
+
+
+def _write_arrays(table: np.ndarray) -> list[str]:
+    return ["{" + ",".join(map(str, row)) + "}" for row in table.tolist()]
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: what has no value is null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,42 @@
+"""What the vote page says of views and bands, from the modalities' own declarations."""
+
+from itertools import groupby
+from typing import Any
+
+from django import template
+
+from annotation.question import Question, ShownView
+from fusion import modality as modalities
+from fusion.modality import View
+from fusion.scheme import LabelClass, Scheme
+
+register = template.Library()
+
+
+@register.filter
+def declared_view(shown: ShownView) -> View:
+    """Title and help of a view."""
+    return modalities.find_view(modalities.find(shown.modality), shown.view)
+
+
+@register.filter
+def sensor(shown: ShownView) -> str:
+    """The modality's title."""
+    return modalities.find(shown.modality).title
+
+
+@register.filter
+def wavelengths_nm(question: Question) -> dict[str, dict[str, float]]:
+    """Centre wavelength by band, for each modality shown that has any: the spectrum's horizontal axis."""
+    names = {shown.modality for shown in question.views}
+    tables: dict[str, dict[str, Any]] = {
+        name: {band.name: band.wavelength_nm for band in modalities.find(name).bands if band.wavelength_nm}
+        for name in names
+    }
+    return {name: table for name, table in tables.items() if table}
+
+
+@register.filter
+def groups(scheme: Scheme) -> list[list[LabelClass]]:
+    """The classes in order, parted where their group changes: built beside natural."""
+    return [list(labels) for _group, labels in groupby(scheme.classes, key=lambda label: label.group)]

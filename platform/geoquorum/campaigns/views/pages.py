@@ -1,0 +1,132 @@
+"""Pages that list, make and run campaigns."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from annotation import question as questions
+from fusion import scheme as schemes
+from fusion.errors import GeoquorumError
+from geoquorum.accounts.current import current_project, projects_in_view
+from geoquorum.accounts.models import Project, Role, User
+from geoquorum.accounts.services import expert_of, has_role, projects_of, require_role
+from geoquorum.campaigns import access, services
+from geoquorum.campaigns.forms import CampaignForm
+from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
+
+CURATING = (Role.CURATOR, Role.ADMIN)
+
+
+@login_required
+@require_GET
+def list_campaigns(request: HttpRequest) -> HttpResponse:
+    """What is open for me, and for curators how far each campaign is."""
+    curated = curated_projects(request.user)
+    rows = [_row(campaign, request.user) for campaign in _visible(request, curated)]
+    context = {
+        "open": [row for row in rows if row["campaign"].state == CampaignState.OPEN],
+        "others": [row for row in rows if row["campaign"].state != CampaignState.OPEN],
+        "is_curator": curated.exists(),
+    }
+    return render(request, "campaigns/list.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def make_campaign(request: HttpRequest) -> HttpResponse:
+    """A form from question, classes, regions and votes wanted to a draft; `?project=slug` chooses the project."""
+    project = _project_for_new(request)
+    require_role(user=request.user, project=project, minimum=Role.CURATOR)
+    form = CampaignForm(request.POST or None, project=project, initial={"question": "lcz_patch", "scheme": "lcz17"})
+    if request.method == "POST" and form.is_valid():
+        fields = {name: form.cleaned_data[name] for name in ("name", "question", "scheme", "samples", "quota", "guide")}
+        campaign = services.create_campaign(project=project, by=request.user, **fields)
+        return redirect("campaigns:campaign", campaign.pk)
+    return render(request, "campaigns/new.html", {"form": form, "project": project})
+
+
+@login_required
+@require_GET
+def show_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """State, guide, own progress; for curators the progress of all and the buttons to open and close."""
+    campaign, member = access.find_campaign(user=request.user, campaign_id=campaign_id)
+    round = services.current_round(campaign=campaign)
+    is_curator = member.role in CURATING
+    context = {
+        "campaign": campaign,
+        "round": round,
+        "question": questions.find(campaign.question),
+        "scheme": schemes.find(campaign.scheme),
+        "own": services.count_own(round=round, expert=expert_of(user=request.user, project=campaign.project)),
+        "is_curator": is_curator,
+        "progress": services.count_progress(round=round) if is_curator else None,
+        "runs": _runs(campaign),
+    }
+    return render(request, "campaigns/campaign.html", context)
+
+
+@login_required
+@require_POST
+def open_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Let experts in."""
+    campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id, minimum=Role.CURATOR)
+    return _change(request, campaign, services.open_campaign, _("Open: experts of the project can vote now."))
+
+
+@login_required
+@require_POST
+def close_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Freeze the votes and start the consensus."""
+    campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id, minimum=Role.CURATOR)
+    return _change(request, campaign, services.close_campaign, _("Closed: the votes are final."))
+
+
+def curated_projects(user: User) -> QuerySet[Project]:
+    """Projects in which this person may run campaigns."""
+    return Project.objects.filter(memberships__user=user, memberships__role__in=CURATING).order_by("name")
+
+
+def _change(request: HttpRequest, campaign: Campaign, service: Callable[..., Campaign], done: str) -> HttpResponse:
+    try:
+        service(campaign=campaign, by=request.user)
+        messages.success(request, done)
+    except GeoquorumError as error:
+        messages.error(request, str(error))
+    return redirect("campaigns:campaign", campaign.pk)
+
+
+def _visible(request: HttpRequest, curated: QuerySet[Project]) -> QuerySet[Campaign]:
+    """Campaigns of the projects in view; drafts only for those who may open them."""
+    seen = Campaign.objects.filter(project__in=projects_in_view(request)).select_related("project")
+    return seen.filter(~Q(state=CampaignState.DRAFT) | Q(project__in=curated)).order_by("-pk")
+
+
+def _row(campaign: Campaign, user: User) -> dict[str, object]:
+    """One campaign of the list."""
+    round = services.current_round(campaign=campaign)
+    is_curator = has_role(user=user, project=campaign.project, minimum=Role.CURATOR)
+    own = services.count_own(round=round, expert=expert_of(user=user, project=campaign.project))
+    progress = services.count_progress(round=round) if is_curator else None
+    return {"campaign": campaign, "own": own, "is_curator": is_curator, "progress": progress}
+
+
+def _runs(campaign: Campaign) -> QuerySet[ConsensusRun]:
+    """Consensus runs with their jobs, the latest first; none before the close."""
+    runs = ConsensusRun.objects.filter(campaign=campaign).select_related("job", "round")
+    return runs.order_by("-pk") if campaign.state == CampaignState.CLOSED else runs.none()
+
+
+def _project_for_new(request: HttpRequest) -> Project:
+    """The project named in the address, else the chosen one, else the first one curated."""
+    if slug := request.GET.get("project"):
+        return get_object_or_404(projects_of(request.user), slug=slug)
+    project = current_project(request) or curated_projects(request.user).first()
+    if project is None:
+        raise Http404
+    return project
