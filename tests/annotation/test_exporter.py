@@ -69,7 +69,7 @@ def pack(tmp_path_factory):
     frozen = snapshot.freeze(
         make_samples(),
         arrays={name: make_reader(name, values) for name, values in draw_arrays(6).items()},
-        targets={"lcz": TargetSpec(head="classes", scheme="lcz17")},
+        targets={"lcz17": TargetSpec(head="classes", scheme="lcz17")},
         provenance={"simulated": True},
     )
     frozen.write(folder, name="demo", number=1, seed=0)

@@ -61,7 +61,7 @@ def write_toy_pack(folder: Path, *, seed: int = 0) -> Pack:
         number=1,
         samples=table,
         arrays=make_arrays(labels, seed),
-        targets={"lcz": TargetSpec(head="classes", scheme="lcz17")},
+        targets={"lcz17": TargetSpec(head="classes", scheme="lcz17")},
         provenance={"simulated": True, "seed": seed},
         seed=seed,
     )

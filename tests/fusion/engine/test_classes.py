@@ -38,7 +38,7 @@ def test_a_temperature_flattens_and_changes_no_answer():
 
 
 def test_targets_are_read_as_labels_or_as_vote_shares(toy_pack):
-    target = read_target_info(toy_pack, "lcz", "classes", "lcz17")
+    target = read_target_info(toy_pack, "lcz17", "classes", "lcz17")
     labels = HEAD.read_target(toy_pack, target, "label")
     shares = HEAD.read_target(toy_pack, target, "distribution")
     assert HEAD.count_outputs(target) == labels.shape[1] == 17

@@ -48,7 +48,7 @@ def test_all_modalities_of_a_sample_turn_together():
 
 def test_values_are_handed_over_as_stored(toy_pack):
     names = toy_pack.array_names
-    shares = toy_pack.distribution("lcz")
+    shares = toy_pack.distribution("lcz17")
     reader = Reader(
         arrays={name: toy_pack.array(name) for name in names},
         target=shares,
