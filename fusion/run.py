@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from fusion import registry, task
 from fusion.errors import SpecError, UnknownKindError
@@ -73,7 +73,7 @@ class RunSpec:
         return spec
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return to_plain(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,12 @@ class RunReport:
         return read_words(cls, values)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return to_plain(self)
+
+
+def to_plain(words: RunSpec | RunReport) -> dict[str, Any]:
+    """As JSON gives it back: lists instead of tuples."""
+    return cast(dict[str, Any], json.loads(json.dumps(asdict(words), allow_nan=False)))
 
 
 def read_json(path: Path) -> dict[str, Any]:

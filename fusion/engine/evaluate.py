@@ -11,7 +11,7 @@ import torch
 
 from fusion import scores
 from fusion import task as tasks
-from fusion.baselines import majority, random_forest
+from fusion.baselines import majority
 from fusion.engine.calibrate import fit_temperature
 from fusion.engine.checkpoint import Checkpoint
 from fusion.engine.dataset import Rows
@@ -99,6 +99,8 @@ class Evaluation:
     def _fit_baseline(self, name: Baseline, names: list[str]) -> FloatArray:
         if name == "majority_class":
             return majority.fit_predict(self.pack, names, self.spec.seed, target=self.target)
+        from fusion.baselines import random_forest  # scikit-learn takes seconds to import: not before training
+
         jobs = self.spec.threads
         return random_forest.fit_predict(self.pack, names, self.spec.seed, target=self.target, jobs=jobs)
 
