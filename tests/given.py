@@ -1,13 +1,28 @@
 """Plain functions that make rows for tests."""
 
 import itertools
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from annotation.panel import make_panel
+from fusion import scheme as schemes
+from fusion.world.plan import plan_world
+from fusion.world.render import CityFiles, render_city
+from fusion.world.world import City
 from geoquorum.accounts.models import Expert, Membership, Project, User
 from geoquorum.campaigns import services
-from geoquorum.campaigns.models import Campaign
-from geoquorum.catalog.models import Region, Sample
+from geoquorum.campaigns.models import Campaign, ConsensusRun
+from geoquorum.catalog import services as catalog
+from geoquorum.catalog.models import Reference, Region, Sample
+from geoquorum.queue.models import Job
+from geoquorum.queue.services import run_claimed
+from geoquorum.releases import services as releases
+from geoquorum.releases.models import DatasetVersion
 
+CITIES, CELLS = 3, 4
+MODALITIES = [{"modality": "sentinel1", "season": ""}, {"modality": "sentinel2", "season": "summer"}]
 PASSWORD = "a long enough passphrase"
 _count = itertools.count(1)
 
@@ -63,3 +78,71 @@ def campaign(project: Project, count: int = 10, quota: int = 3, is_open: bool = 
         | fields
     )
     return services.open_campaign(campaign=made, by=None) if is_open else made
+
+
+@cache
+def _world_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="geoquorum-world-", ignore_cleanup_errors=True)
+
+
+@cache
+def city_files(number: int = 0) -> tuple[City, CityFiles]:
+    """One of three made-up cities of 4 x 4 cells, rendered once for the whole test run."""
+    world = plan_world(2, cities=CITIES, cells=CELLS)
+    city = world.cities[number]
+    return city, render_city(world, city, Path(_world_folder().name), ("summer",))
+
+
+def city(project: Project, number: int = 0) -> Region:
+    """A made-up city taken in by the ordinary ingest, cut into 16 patches, its truth attached as references."""
+    planned, files = city_files(number)
+    made = catalog.get_region(project=project, name=planned.name, is_simulated=True, culture_zone=planned.culture_zone)
+    catalog.ingest(region=made, paths=[files.sentinel1], modality="sentinel1")
+    catalog.ingest(region=made, paths=[files.sentinel2["summer"]], modality="sentinel2", season="summer")
+    patches = catalog.cut_patches(region=made)
+    scheme = schemes.find("lcz17")
+    values = {label.value: label.code for label in scheme.classes}
+    catalog.attach_references(
+        samples=patches, path=files.truth, band="lcz17", scheme=scheme, values=values, source="simulated truth"
+    )
+    return made
+
+
+def work(job: Job, service: Any) -> Job:
+    """Does a queued job here and now, as a worker would; answers its row afterwards."""
+    run_claimed(job.pk, service)
+    job.refresh_from_db()
+    return job
+
+
+def consensus(project: Project, regions: list[Region], experts: int = 3) -> ConsensusRun:
+    """The majority of simulated experts who know the references of these cities rather well, as a READY run."""
+    truth = {row.sample_id: row.code for row in Reference.objects.filter(sample__region__in=regions)}
+    made = campaign(project, samples=list(Sample.objects.filter(pk__in=truth).order_by("pk")), quota=experts)
+    panel = make_panel(1, experts=experts, accuracy=0.9)
+    ids = tuple(sorted(truth))
+    votes = panel.vote([panel.codes.index(truth[pk]) for pk in ids], 1, sample_ids=ids)
+    table = services.tabulate_panel(votes, panel.codes)
+    services.import_votes(round=services.current_round(campaign=made), table=table, by=None)
+    services.close_campaign(campaign=made, by=None)
+    run = made.consensus_runs.select_related("campaign__project", "job").get(method="majority")
+    work(run.job, services.refit)
+    run.refresh_from_db()
+    return run
+
+
+def version(project: Project, **choices: Any) -> DatasetVersion:
+    """A READY dataset version of three cities: one to train on, one to choose by, one held out."""
+    regions = [city(project, number) for number in range(CITIES)]
+    design = {"kind": "city", "validation": [regions[1].name], "test": [regions[2].name]}
+    asked = {
+        "run": consensus(project, regions),
+        "name": "zones",
+        "modalities": MODALITIES,
+        "design": design,
+        "by": None,
+    }
+    made = releases.start_release(**asked | choices)
+    work(made.job, releases.build)
+    made.refresh_from_db()
+    return made
