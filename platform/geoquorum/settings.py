@@ -145,7 +145,15 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": int(JOB_LONGEST_S * 1.1), "socket_connect_timeout": 2, "socket_timeout": 20}
+    {
+        "visibility_timeout": int(JOB_LONGEST_S * 1.1),
+        "socket_connect_timeout": 2,
+        "socket_timeout": 20,
+        # A request that enqueues must not wait for a broker that is away: the reaper publishes later.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+    }
     if CELERY_BROKER_URL.startswith("redis")
     else {}
 )
