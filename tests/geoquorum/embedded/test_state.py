@@ -43,7 +43,9 @@ def test_a_folder_of_a_newer_version_is_refused_in_one_sentence(tmp_path: Path) 
     state.load_or_create(tmp_path)
     stored = json.loads((tmp_path / state.FILE).read_text())
     (tmp_path / state.FILE).write_text(json.dumps(stored | {"layout": state.LAYOUT + 1}))
-    with pytest.raises(EmbeddedError, match=r"made by a newer Geoquorum \(layout 2, this one knows 1\): install") as caught:
+    with pytest.raises(
+        EmbeddedError, match=r"made by a newer Geoquorum \(layout 2, this one knows 1\): install"
+    ) as caught:
         state.environment(tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -51,7 +53,7 @@ def test_a_folder_of_a_newer_version_is_refused_in_one_sentence(tmp_path: Path) 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"layout": "x"}', '{"layout": 1}'])
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / state.FILE).write_text(text)
-    with pytest.raises(EmbeddedError, match="installation.json"):
+    with pytest.raises(EmbeddedError, match=r"installation\.json"):
         state.load_or_create(tmp_path)
 
 
