@@ -140,7 +140,7 @@ def test_the_import_contracts_hold() -> None:
         ("annotation/votes.py", "import django"),
         ("fusion/grid.py", "import annotation"),
         ("platform/geoquorum/catalog/services.py", "import geoquorum.training.models"),
-        ("platform/geoquorum/queue/services.py", "import geoquorum.queue.views"),
+        ("platform/geoquorum/catalog/services.py", "import geoquorum.catalog.views"),
     ],
 )
 def test_the_import_contracts_fail_when_broken(tmp_path: Path, place: str, line: str) -> None:
