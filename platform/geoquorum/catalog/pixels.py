@@ -1,15 +1,11 @@
-"""Pixels of samples: windows of their region's scenes on the grid, as stored values, and as pictures for eyes."""
+"""Pixels of samples: windows of their region's scenes on the grid, as stored values."""
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
-from PIL import Image
 
 from fusion import grid, modality
 from fusion.errors import BadInputError, NoLocationError
@@ -77,46 +73,6 @@ def list_bands(scene: Scene) -> list[str]:
 def raster_of(asset: Asset) -> RasterFile:
     """The file behind an asset, as the reader wants it."""
     return RasterFile(path=Path(asset.uri), bands=tuple(asset.bands), nodata=asset.nodata)
-
-
-def picture(sample: Sample, modality_name: str, view: str, *, season: str = "", context: int = 1) -> bytes:
-    """A view of a sample (or of `context` x `context` cells around it) as PNG, kept in the cache by content."""
-    if sample.region is None or not sample.cell:
-        raise NoLocationError(f"Sample {sample.key!r} has no place, so there is no scene to draw it from.")
-    scene = find_scene(sample.region, modality_name, season)
-    declared = modality.find(modality_name)
-    modality.find_view(declared, view)
-    hashes = ",".join(scene.assets.order_by("pk").values_list("sha256", flat=True))
-    name = hashlib.sha256(f"{hashes} {sample.cell} {modality_name} {view} {context} 1".encode()).hexdigest()
-    path = settings.GEOQUORUM_CACHE / "pictures" / name[:2] / f"{name}.png"
-    if path.exists():
-        return path.read_bytes()
-    image = _draw(scene, sample, view, context)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{id(image)}.partial")
-    partial.write_bytes(image)
-    partial.replace(path)
-    return image
-
-
-def _draw(scene: Scene, sample: Sample, view: str, context: int) -> bytes:
-    pixels = sample.width_px or 32
-    declared = modality.find(scene.modality)
-    cells = grid.neighbours(grid.parse_cell(sample.cell), radius=(context - 1) // 2)
-    read = read_scene(scene, cells, pixels=pixels)
-    values = _mosaic(read.values, context)
-    valid = _mosaic(read.valid[:, None], context)[0].astype(bool)
-    rgba = modality.quicklook(declared, view, values, valid, offset=read.offset)
-    target = io.BytesIO()
-    Image.fromarray(rgba, "RGBA").save(target, "PNG", compress_level=1)
-    return target.getvalue()
-
-
-def _mosaic(tiles: Array, side: int) -> Array:
-    """Tiles [side * side, band, y, x], row by row from the north-west, as one array [band, side * y, side * x]."""
-    count, bands, height, width = tiles.shape
-    rows = tiles.reshape(side, count // side, bands, height, width).transpose(2, 0, 3, 1, 4)
-    return rows.reshape(bands, side * height, side * width)
 
 
 def remove_offset(values: Array, asset: Asset) -> Array:

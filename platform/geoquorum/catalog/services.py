@@ -1,6 +1,7 @@
 """Regions, ingest and the cutting of regions into patch samples on the global grid."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -11,22 +12,30 @@ import numpy.typing as npt
 from django.db import transaction
 from django.utils.text import slugify
 from pyproj import Transformer
-from shapely.geometry import box, mapping
+from shapely.geometry import mapping
 
 from fusion import grid
 from fusion import modality as modalities
-from fusion.errors import NoLocationError
+from fusion.errors import BadInputError, NoLocationError
 from fusion.scheme import Scheme
 from fusion.source import RasterInfo
 from fusion.sources import geotiff
 from geoquorum.accounts.models import Project
+from geoquorum.catalog.bounds import find_centre, join_bounds, outline
 from geoquorum.catalog.models import Asset, Reference, Region, Sample, Scene
+
+LONGEST_NAME = 120
 
 
 def get_region(*, project: Project, name: str, is_simulated: bool = False, **facts: Any) -> Region:
-    """The region of this name in the project, made when it is new."""
+    """The region of this name in the project, made when it is new. Its slug is safe in addresses and file names."""
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise BadInputError(f"A region needs a name of at most {LONGEST_NAME} characters; this one has {len(name)}.")
+    slug = slugify(name)[:60]
+    if not slug or Region.objects.filter(project=project, slug=slug).exclude(name=name).exists():
+        slug = f"{slug or 'region'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     found, _created = Region.objects.get_or_create(
-        project=project, slug=slugify(name), defaults={"name": name, "is_simulated": is_simulated, **facts}
+        project=project, name=name, defaults={"slug": slug, "is_simulated": is_simulated, **facts}
     )
     return found
 
@@ -54,7 +63,7 @@ def ingest(
 
 
 def _take_scene(region: Region, modality: str, name: str, infos: list[RasterInfo], season: str) -> Scene:
-    west, south, east, north = _join_bounds(info.lonlat_bounds for info in infos)
+    west, south, east, north = join_bounds([info.lonlat_bounds for info in infos])
     first = infos[0]
     scene, _created = Scene.objects.update_or_create(
         region=region,
@@ -118,11 +127,19 @@ def cut_patches(*, region: Region, size_m: int = grid.DEFAULT_SIZE_M, pixels: in
 
 
 def attach_references(
-    *, samples: Sequence[Sample], path: Path, band: str, scheme: Scheme, values: dict[int, str], source: str
+    *,
+    samples: Sequence[Sample],
+    path: Path,
+    band: str,
+    scheme: Scheme,
+    values: dict[int, str],
+    source: str,
+    least_known: float = 0.0,
 ) -> list[Reference]:
     """Labels from a raster of classes: a sample's code is its most frequent class, its distribution their shares.
 
-    `values` gives the code of each stored value; other values count as unknown. Samples with none known get no row.
+    `values` gives the code of each stored value; other values count as unknown. Samples with none known, or with less
+    than the share `least_known` of their pixels, get no row.
     """
     cells = [grid.parse_cell(sample.cell) for sample in samples]
     codes, valid = geotiff.read_cells(path, [band], cells, samples[0].width_px or 32, "nearest")
@@ -131,7 +148,7 @@ def attach_references(
     order = [scheme.index(code) for code in values.values()]
     rows = []
     for sample, counts, total in zip(samples, table, known, strict=True):
-        if total == 0:
+        if total == 0 or total < least_known * valid[0].size:
             continue
         shares = np.zeros(len(scheme))
         np.add.at(shares, order, counts / total)
@@ -152,7 +169,7 @@ def _cells_of(region: Region, size_m: int) -> list[grid.Cell]:
         raise NoLocationError(
             f"Region {region.name!r} has no place on the ground. Ingest a georeferenced scene into it first."
         )
-    cells = grid.cells_over(box(region.west, region.south, region.east, region.north), size_m)
+    cells = grid.cells_over(outline((region.west, region.south, region.east, region.north)), size_m)
     zones = sorted({cell.epsg for cell in cells})
     home = (
         region.epsg if region.epsg in zones else max(zones, key=lambda epsg: sum(cell.epsg == epsg for cell in cells))
@@ -221,22 +238,12 @@ def _asset(scene: Scene, info: RasterInfo) -> Asset:
     )
 
 
-def _join_bounds(bounds: Iterable[tuple[float, float, float, float]]) -> tuple[float, float, float, float]:
-    west, south, east, north = np.array(list(bounds)).T
-    return float(west.min()), float(south.min()), float(east.max()), float(north.max())
-
-
 def _widen_region(region: Region, scene: Scene) -> None:
-    if scene.west is None:
-        return
-    if region.west is None:
-        region.west, region.south, region.east, region.north = scene.west, scene.south, scene.east, scene.north
-    else:
-        region.west, region.south = min(region.west, scene.west), min(region.south, scene.south)
-        region.east, region.north = max(region.east, scene.east), max(region.north, scene.north)
+    own = (scene.west, scene.south, scene.east, scene.north)
+    known = [] if region.west is None else [(region.west, region.south, region.east, region.north)]
+    region.west, region.south, region.east, region.north = join_bounds([*known, own])
     if region.epsg is None:
-        centre = grid.cell_at((scene.west + scene.east) / 2, (scene.south + scene.north) / 2)
-        region.epsg = centre.epsg
+        region.epsg = grid.cell_at(*find_centre(own)).epsg
     region.save(update_fields=["west", "south", "east", "north", "epsg"])
 
 

@@ -13,10 +13,10 @@ from fusion.errors import GeoquorumError
 from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import require_role
-from geoquorum.catalog import pixels
+from geoquorum.catalog import pictures, pixels
 from geoquorum.catalog.models import Region, Sample
 
-CONTEXTS = (1, 3, 5)
+CONTEXTS = {"1": 1, "3": 3, "5": 5}
 
 
 @login_required
@@ -24,11 +24,11 @@ CONTEXTS = (1, 3, 5)
 def show_picture(request: HttpRequest, sample_id: int, modality: str, view: str) -> HttpResponse:
     """PNG of one view of one sample; `?season=summer` picks a date, `?context=3` shows 3 x 3 cells."""
     sample = _sample(request, sample_id)
-    context = int(request.GET.get("context", "1")) if request.GET.get("context", "1").isdigit() else 0
-    if context not in CONTEXTS:
-        return _refuse(f"context must be one of {', '.join(map(str, CONTEXTS))}.")
+    context = CONTEXTS.get(request.GET.get("context", "1"))
+    if context is None:
+        return _refuse(f"context must be one of {', '.join(CONTEXTS)}.")
     try:
-        image = pixels.picture(sample, modality, view, season=request.GET.get("season", ""), context=context)
+        image = pictures.picture(sample, modality, view, season=_season(request), context=context)
     except GeoquorumError as error:
         return _refuse(str(error))
     return _cached(request, image, "image/png")
@@ -40,17 +40,18 @@ def show_values(request: HttpRequest, sample_id: int, modality: str) -> HttpResp
     """Stored values [band, y, x] of one sample, little-endian; shape, dtype, scale, offset and bands in the headers."""
     sample = _sample(request, sample_id)
     try:
-        read = pixels.read_samples([sample], modality, request.GET.get("season", ""))
+        declared = modalities.find(modality)
+        read = pixels.read_samples([sample], modality, _season(request))
     except GeoquorumError as error:
         return _refuse(str(error))
-    values, declared = read.values[0], modalities.find(modality)
+    values = read.values[0]
     body = values.astype(values.dtype.newbyteorder("<")).tobytes()
     response = _cached(request, body, "application/octet-stream")
     response["X-Shape"] = ",".join(map(str, values.shape))
     response["X-Dtype"] = values.dtype.name
     response["X-Scale"] = repr(declared.scale)
     response["X-Offset"] = repr(read.offset)
-    response["X-Bands"] = ",".join(declared.band_names)
+    response["X-Bands"] = ",".join(read.bands)
     return response
 
 
@@ -95,6 +96,11 @@ def _first_picture(region: Region) -> dict[str, str]:
         for view in modalities.find(scene.modality).views[:1]
     ]
     return max(choices, key=lambda one: one["view"] == "true_colour", default={})
+
+
+def _season(request: HttpRequest) -> str:
+    """The season asked for; PostgreSQL knows no NUL, so that no season has one."""
+    return request.GET.get("season", "").replace("\0", "?")
 
 
 def _sample(request: HttpRequest, sample_id: int) -> Sample:

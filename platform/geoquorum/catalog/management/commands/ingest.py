@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils.text import slugify
 
 from fusion import modality as modalities
 from fusion.errors import GeoquorumError
@@ -35,20 +37,36 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             modalities.find(options["modality"])
-            taken = [pair for path in options["paths"] for pair in self.take(path, options)]
-            region = taken[-1][0].region
-            samples = services.cut_patches(region=region, size_m=options["cell_m"], pixels=options["pixels"])
+            with transaction.atomic():
+                taken = [pair for path in options["paths"] for pair in self.take(path, options)]
+                patches = self.cut(taken, options)
         except GeoquorumError as error:
             raise CommandError(str(error)) from error
         if options["json"]:
-            scenes = [{"scene": scene.name, "files": [_facts(info) for info in infos]} for scene, infos in taken]
-            self.stdout.write(json.dumps({"region": region.name, "scenes": scenes, "patches": len(samples)}))
+            scenes = [
+                {"scene": scene.name, "region": scene.region.name, "files": [_facts(info) for info in infos]}
+                for scene, infos in taken
+            ]
+            self.stdout.write(json.dumps({"scenes": scenes, "patches": patches}))
             return
         for _scene, infos in taken:
             self.stdout.write("\n".join(info.describe() for info in infos))
-        self.stdout.write(f"Region {region.name}: {len(samples)} patches of {options['cell_m']} m are covered whole.")
+        for region, count in patches.items():
+            self.stdout.write(f"Region {region}: {count} patches of {options['cell_m']} m are covered whole.")
+
+    def cut(self, taken: list[tuple[Scene, list[RasterInfo]]], options: dict[str, Any]) -> dict[str, int]:
+        """Number of patches of each region that something was taken into."""
+        regions = {scene.region_id: scene.region for scene, _infos in taken}
+        return {
+            region.name: len(services.cut_patches(region=region, size_m=options["cell_m"], pixels=options["pixels"]))
+            for region in regions.values()
+        }
 
     def take(self, path: Path, options: dict[str, Any]) -> list[tuple[Scene, list[RasterInfo]]]:
+        if slugify(options["project"]) != options["project"]:
+            raise CommandError(
+                f"--project {options['project']!r} must be a slug: small letters, digits, hyphens and underscores."
+            )
         project, _created = Project.objects.get_or_create(
             slug=options["project"], defaults={"name": options["project"].replace("-", " ").capitalize()}
         )
