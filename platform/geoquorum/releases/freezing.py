@@ -17,7 +17,8 @@ from annotation.snapshot import ArrayReader, Snapshot, freeze
 from fusion import modality, splits
 from fusion.errors import BadInputError
 from fusion.pack import Pack, TargetSpec
-from geoquorum.campaigns.models import Consensus, Vote
+from geoquorum.accounts.models import Expert
+from geoquorum.campaigns.models import Consensus, ConsensusRun, Vote
 from geoquorum.catalog.models import Sample
 from geoquorum.catalog.pixels import RESAMPLING, find_scene, kept_offset, list_bands, read_samples
 from geoquorum.queue.services import Claim
@@ -184,12 +185,19 @@ def _provenance(version: DatasetVersion, rows: list[Consensus]) -> dict[str, Any
         "campaign": run.campaign.slug,
         "question": f"{run.campaign.question} {run.campaign.question_version}",
         "consensus": {"method": run.method, "parameters": run.parameters, "votes": run.votes_count},
+        "voters": _count_voters(run),
         "selection": version.selection,
         "design": version.design,
         "modalities": version.modalities,
         "resampling": RESAMPLING,
         "scenes": scenes,
     }
+
+
+def _count_voters(run: ConsensusRun) -> dict[str, int]:
+    """How many people, simulated experts and models voted: real pixels may carry simulated votes."""
+    voters = Expert.objects.filter(votes__round=run.round, votes__pk__lte=run.last_vote or 0).distinct()
+    return dict(sorted(Counter(voters.values_list("kind", flat=True)).items()))
 
 
 def _summarise(rows: list[Consensus], split: list[str], left_out: int, leaks: dict[str, Any]) -> dict[str, Any]:
