@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
+
 from annotation.panel import make_panel
 from fusion import scheme as schemes
 from fusion.world.plan import plan_world
@@ -29,7 +31,13 @@ _count = itertools.count(1)
 
 def user(name: str = "", **fields: Any) -> User:
     """An account; its password is PASSWORD."""
-    return User.objects.create_user(username=name or f"user{next(_count)}", password=PASSWORD, **fields)
+    return User.objects.create(username=name or f"user{next(_count)}", password=_password_hash(), **fields)
+
+
+@cache
+def _password_hash() -> str:
+    """Hashing takes a quarter of a second, on purpose; once is enough for all tests."""
+    return make_password(PASSWORD)
 
 
 def project(name: str = "", **fields: Any) -> Project:
@@ -47,7 +55,7 @@ def member(project: Project, role: str = "expert", name: str = "") -> User:
 
 def expert(project: Project, account: User | None = None, **fields: Any) -> Expert:
     """A pseudonym, with or without an account behind it."""
-    return Expert.objects.create(project=project, user=account, pseudonym=f"E{next(_count)}", **fields)
+    return Expert.objects.create(**{"project": project, "user": account, "pseudonym": f"E{next(_count)}"} | fields)
 
 
 def region(project: Project, name: str = "Testford", **fields: Any) -> Region:
