@@ -35,7 +35,7 @@ WORDS = {
     "spec": {"task": "lcz", "pack": "p"},
     "pack_sha256": "0" * 64,
     "inputs": [],
-    "target": {"name": "lcz", "head": "classes"},
+    "target": {"name": "lcz17", "head": "classes"},
     "state": {"step": 1},
     "optimizers": {},
     "weights_sha256": "1" * 64,

@@ -201,7 +201,7 @@ def test_a_pack_of_another_hash_is_refused_with_both(tmp_path, make_spec, toy_pa
         ({"device": "cuda:97"}, SpecError, "'cuda:97' is not on this machine"),
         ({"device": "tpu"}, SpecError, "device must be auto, cpu, cuda"),
         ({"modalities": ["sentinel3"]}, SpecError, "'sentinel3' is not in the pack"),
-        ({"target": "height"}, SpecError, "no target 'height'. It has: lcz"),
+        ({"target": "height"}, SpecError, "no target 'height'. It has: lcz17"),
         ({"pack": "nowhere"}, PackError, "nowhere is not a pack"),
         ({"objective": {"name": "supervised", "target": "votes"}}, SpecError, "objective.target must be one of label"),
     ],
