@@ -62,7 +62,7 @@ def new_version(request: HttpRequest, run_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             version = services.start_release(run=run, by=request.user, **form.request())
-            return redirect("releases:version", version.pk)
+            return redirect("releases:detail", version.pk)
         except GeoquorumError as error:
             form.add_error(None, str(error))
     status = 400 if form.errors else 200
@@ -78,7 +78,7 @@ def start_export(request: HttpRequest, version_id: int, exporter: str) -> HttpRe
         services.start_export(version=version, exporter=exporter, by=request.user)
     except GeoquorumError as error:
         messages.error(request, str(error))
-    return redirect("releases:version", version.pk)
+    return redirect("releases:detail", version.pk)
 
 
 @login_required

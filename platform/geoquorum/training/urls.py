@@ -6,7 +6,7 @@ from geoquorum.training import views
 
 app_name = "training"
 urlpatterns = [
-    path("", views.list_runs, name="runs"),
+    path("", views.list_runs, name="list"),
     path("start/<int:version_id>/", views.start_run, name="start"),
     path("<int:run_id>/", views.show_run, name="run"),
     path("<int:run_id>/progress/", views.show_progress, name="progress"),

@@ -48,7 +48,7 @@ def start_run(request: HttpRequest, version_id: int) -> HttpResponse:
         run = services.start_run(version=version, task=request.POST.get("task", ""), by=request.user)
     except GeoquorumError as error:
         messages.error(request, str(error))
-        return redirect("releases:version", version.pk)
+        return redirect("releases:detail", version.pk)
     return redirect("training:run", run.pk)
 
 
