@@ -1,6 +1,7 @@
 """Publishing: the row is written first; a message only wakes a worker up, and may be lost or doubled."""
 
 import logging
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -17,6 +18,20 @@ OWN_CHANCE = timedelta(seconds=2)
 LOST_AFTER = timedelta(seconds=15)
 # Even behind a long queue a message may have been lost; a double does no harm.
 DOUBTED_AFTER = timedelta(minutes=10)
+# A broker that hangs costs a request its whole socket timeout; twenty requests should not pay it twenty times.
+RESTS_S = 5.0
+_refused_at = -RESTS_S
+
+
+def publish_soon(job: Job) -> bool:
+    """For requests: within RESTS_S of a refusal the broker is not asked again, the reaper publishes instead."""
+    global _refused_at
+    if time.monotonic() - _refused_at < RESTS_S:
+        return False
+    if publish(job):
+        return True
+    _refused_at = time.monotonic()
+    return False
 
 
 def publish(job: Job) -> bool:

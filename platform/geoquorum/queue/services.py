@@ -63,7 +63,7 @@ def enqueue(
             if found := alive.first():
                 return found
         else:
-            transaction.on_commit(partial(outbox.publish, job))
+            transaction.on_commit(partial(outbox.publish_soon, job))
             return job
     raise BadInputError(f"A job with the key {unique_key} begins and ends too fast to be joined: try again.")
 

@@ -46,6 +46,7 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker()
+    monkeypatch.setattr(outbox, "_refused_at", -outbox.RESTS_S)
     monkeypatch.setattr(geoquorum.celery.app, "send_task", made.send)
     monkeypatch.setattr(outbox, "_count_messages", lambda queue: made.waiting.get(queue, 0))
     return made
@@ -89,7 +90,18 @@ def test_twenty_jobs_written_while_the_broker_is_away_are_published_once_it_is_b
 
 
 @pytest.mark.django_db(transaction=True)
+def test_after_a_refusal_requests_do_not_ask_the_broker_again_at_once(broker: Broker) -> None:
+    broker.is_away = True
+    services.enqueue(PING)
+    broker.is_away = False
+    services.enqueue(PING)
+    assert broker.sent == []
+    assert services.reap(timezone.now() + timedelta(seconds=5))["published"] == 2
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_broker_that_refuses_connections_costs_the_caller_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_refused_at", -outbox.RESTS_S)
     away = Celery("away")
     away.config_from_object("django.conf:settings", namespace="CELERY")
     away.conf.broker_url = f"redis://127.0.0.1:{ports.find_free()}/0"
