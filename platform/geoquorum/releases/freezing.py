@@ -197,7 +197,7 @@ def _provenance(version: DatasetVersion, rows: list[Consensus]) -> dict[str, Any
 def _count_voters(run: ConsensusRun) -> dict[str, int]:
     """How many people, simulated experts and models voted: real pixels may carry simulated votes."""
     voters = Expert.objects.filter(votes__round=run.round, votes__pk__lte=run.last_vote or 0).distinct()
-    return dict(sorted(Counter(voters.values_list("kind", flat=True)).items()))
+    return dict(sorted(Counter(kind for _expert, kind in voters.values_list("pk", "kind")).items()))
 
 
 def _summarise(rows: list[Consensus], split: list[str], left_out: int, leaks: dict[str, Any]) -> dict[str, Any]:
