@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from django.db.models import F
 
 from fusion import grid, modality
 from fusion.errors import BadInputError, NoLocationError
@@ -30,7 +31,8 @@ class Pixels:
 def find_scene(region: Region, modality_name: str, season: str = "") -> Scene:
     """The newest scene of a modality (and season) over a region; what is missing is said with what there is."""
     scenes = region.scenes.filter(modality=modality_name)
-    found = (scenes.filter(season=season) if season else scenes).order_by("-captured_from", "-pk").first()
+    newest = F("captured_from").desc(nulls_last=True)
+    found = (scenes.filter(season=season) if season else scenes).order_by(newest, "-pk").first()
     if found is None:
         there = ", ".join(f"{name} {when}".strip() for name, when in region.scenes.values_list("modality", "season"))
         wanted = f"{modality_name} scene of {season}" if season else f"{modality_name} scene"
