@@ -1,1 +1,1 @@
-"""Samples, modalities, dataset packs, tasks and learning: everything a machine with a GPU needs, and nothing of the web."""
+"""Samples, modalities, packs, tasks and learning: what a machine with a GPU needs, and nothing of the web."""

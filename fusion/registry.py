@@ -2,8 +2,7 @@
 
 import importlib
 import pkgutil
-from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fusion.errors import GeoquorumError, UnknownKindError
 
@@ -28,8 +27,7 @@ def load_kinds(package: str, constant: str, contract: type[Kind]) -> dict[str, K
     return {name: _load(package, name, constant, contract) for name in list_names(package)}
 
 
-@cache
-def _load(package: str, name: str, constant: str, contract: type[Any]) -> Any:
+def _load(package: str, name: str, constant: str, contract: type[Kind]) -> Kind:
     module = importlib.import_module(f"{package}.{name}")
     kind = getattr(module, constant, None)
     if not isinstance(kind, contract):

@@ -1,4 +1,4 @@
-"""What is learned: inputs, head, scheme, network, objective and metric, each named by string so that the web never needs torch."""
+"""What is learned: inputs, head, scheme, network, objective and metric, by name, so that the web needs no torch."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
