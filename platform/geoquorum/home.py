@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from geoquorum.accounts.current import projects_in_view
-from geoquorum.accounts.models import Project, User
-from geoquorum.campaigns.models import Assignment, Campaign, CampaignState, RoundSample
+from geoquorum.accounts.models import Expert, Project, User
+from geoquorum.campaigns.models import Campaign, CampaignState
+from geoquorum.campaigns.services.lifecycle import current_round
+from geoquorum.campaigns.services.progress import OwnProgress, count_own
 from geoquorum.releases.models import DatasetVersion
 from geoquorum.training.models import Run
 
@@ -19,15 +21,14 @@ RECENT = 5
 
 @dataclass(frozen=True, kw_only=True)
 class OpenCampaign:
-    """A campaign one may vote in: how many samples one has answered or skipped, and how many still want a vote."""
+    """A campaign one may vote in, and how far one is."""
 
     campaign: Campaign
-    done: int
-    left: int
+    progress: OwnProgress
 
     @property
-    def total(self) -> int:
-        return self.done + self.left
+    def left(self) -> int:
+        return self.progress.total - self.progress.done
 
 
 @login_required
@@ -61,16 +62,7 @@ def list_open(projects: QuerySet[Project]) -> QuerySet[Campaign]:
 
 
 def count_work(campaign: Campaign, user: User) -> OpenCampaign:
-    """One's own progress in the rounds that are open; samples that others have filled are not left for one."""
-    mine = Assignment.objects.filter(expert__user=user, round__campaign=campaign, round__closed_at=None)
-    done = mine.exclude(state=Assignment.State.CLAIMED).count()
-    return OpenCampaign(campaign=campaign, done=done, left=count_left(campaign, user))
-
-
-def count_left(campaign: Campaign, user: User) -> int:
-    """Samples of open rounds that still want a vote and that this person has neither answered nor skipped."""
-    mine = Assignment.objects.filter(round=OuterRef("round"), sample=OuterRef("sample"), expert__user=user)
-    is_claimed = Exists(mine.filter(state=Assignment.State.CLAIMED))
-    is_over = Exists(mine.exclude(state=Assignment.State.CLAIMED))
-    waiting = RoundSample.objects.filter(round__campaign=campaign, round__closed_at=None, settled_at=None)
-    return waiting.filter(~is_over).filter(Q(slots_taken__lt=F("round__quota")) | is_claimed).count()
+    """One's own progress; nobody gets a pseudonym by looking."""
+    expert = Expert.objects.filter(project=campaign.project, user=user).first()
+    progress = count_own(round=current_round(campaign=campaign), expert=expert)
+    return OpenCampaign(campaign=campaign, progress=progress)

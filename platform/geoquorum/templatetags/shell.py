@@ -6,6 +6,7 @@ from django import template
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 
 from geoquorum import swatches
 from geoquorum.accounts.current import current_project
@@ -23,7 +24,8 @@ def nav_link(context: Context, route: str, text: str) -> str:
         return ""
     path = context["request"].path
     is_current = path == url or (url != "/" and path.startswith(f"/{url.split('/')[1]}/"))
-    return format_html('<a href="{}"{}>{}</a>', url, format_html(' aria-current="page"') if is_current else "", text)
+    current = mark_safe(' aria-current="page"') if is_current else ""
+    return format_html('<a href="{}"{}>{}</a>', url, current, text)
 
 
 @register.inclusion_tag("partials/project_switcher.html", takes_context=True)

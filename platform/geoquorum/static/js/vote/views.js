@@ -1,0 +1,186 @@
+/* The pictures of one sample side by side: whole pixels, the cell outlined, the pixel under the cursor marked in all. */
+
+import { word } from "./words.js";
+
+const STEP = 0.15;
+
+export class Views {
+  constructor(root, page, pictures, { onPixel }) {
+    Object.assign(this, { root, page, pictures, onPixel });
+    this.tiles = page.question.views.map((view, index) => new Tile(root.querySelectorAll(".view")[index], view));
+    this.season = null;
+    this.single = -1;
+    this.isCellOnly = false;
+    this.brightness = 1;
+    this.opened = new Set();
+    for (const tile of this.tiles) {
+      tile.canvas.addEventListener("pointermove", (event) => this.point(tile.pixelAt(event)));
+      tile.canvas.addEventListener("pointerleave", () => this.point(null));
+    }
+    new ResizeObserver(() => this.layout()).observe(root);
+  }
+
+  /* Resolves when every picture is painted, or failed and says so. A later call makes an earlier one stop. */
+  show(sample) {
+    this.sample = sample;
+    this.opened = new Set();
+    return this.paint();
+  }
+
+  /* At first the date that most sensors share; from then on the one chosen, sample after sample. */
+  commonSeason() {
+    const lists = this.tiles.map((tile) => this.pictures.seasonsOf(this.sample, tile.view));
+    const count = (season) => lists.filter((list) => list.includes(season)).length;
+    return lists.flat().reduce((best, season) => (count(season) > count(best) ? season : best), lists[0]?.[0] ?? "");
+  }
+
+  async paint() {
+    this.season ??= this.commonSeason();
+    const ticket = (this.ticket = {});
+    const { sample } = this;
+    await Promise.all(this.tiles.map(async (tile) => {
+      const season = this.pictures.seasonOf(sample, tile.view, this.season);
+      this.opened.add(`${tile.view.view}${season ? ` ${season}` : ""}`.slice(0, 40));
+      const slow = setTimeout(() => ticket === this.ticket && tile.say(word("loading")), 300);
+      try {
+        const image = await this.pictures.picture(sample, tile.view, season);
+        if (ticket === this.ticket) tile.draw(image, season, this.isCellOnly, this.page.question.context_cells);
+      } catch (error) {
+        if (ticket === this.ticket) tile.fail(error.message);
+      } finally {
+        clearTimeout(slow);
+      }
+    }));
+    return ticket === this.ticket;
+  }
+
+  seasons() {
+    const view = this.page.question.views.find((one) => one.has_seasons);
+    return view ? this.pictures.seasonsOf(this.sample, view) : [];
+  }
+
+  turnSeason(step) {
+    const seasons = this.seasons();
+    if (!seasons.length) return;
+    const now = Math.max(0, seasons.indexOf(this.season));
+    return this.setSeason(seasons[(now + step + seasons.length) % seasons.length]);
+  }
+
+  setSeason(season) {
+    this.season = season;
+    return this.paint();
+  }
+
+  /* One view alone, the next, and all again. */
+  turnView(step) {
+    const count = this.tiles.length + 1;
+    this.single = ((this.single + 1 + step + count) % count) - 1;
+    this.tiles.forEach((tile, index) => { tile.root.hidden = this.single >= 0 && index !== this.single; });
+    this.layout();
+  }
+
+  toggleZoom() {
+    this.isCellOnly = !this.isCellOnly;
+    this.root.classList.toggle("cell-only", this.isCellOnly);
+    return this.paint();
+  }
+
+  showOutline(isShown) {
+    this.root.classList.toggle("no-outline", !isShown);
+  }
+
+  brighten(step) {
+    this.brightness = Math.min(3, Math.max(0.4, this.brightness * (1 + step * STEP)));
+    this.root.style.setProperty("--brightness", this.brightness.toFixed(2));
+  }
+
+  reset() {
+    this.brightness = 1;
+    this.brighten(0);
+    this.single = -2;
+    this.turnView(1);
+    if (this.isCellOnly) return this.toggleZoom();
+  }
+
+  point(pixel) {
+    for (const tile of this.tiles) tile.mark(pixel);
+    if (pixel) this.opened.add("spectrum");
+    this.onPixel(pixel);
+  }
+
+  /* The largest whole multiple of the picture's pixels at which all shown tiles fit. */
+  layout() {
+    const shown = this.single >= 0 ? 1 : this.tiles.length;
+    const side = this.tiles[0].canvas.width || 96;
+    const { clientWidth, clientHeight } = this.root;
+    const isNarrow = matchMedia("(max-width: 860px)").matches;
+    let best = { pixels: 0, columns: 1 };
+    for (let columns = 1; columns <= shown; columns += 1) {
+      const rows = Math.ceil(shown / columns);
+      const width = (clientWidth - 12 * (columns + 1)) / columns;
+      const height = isNarrow ? Infinity : (clientHeight - 12 * (rows + 1)) / rows - 26;
+      const pixels = Math.min(width, height);
+      if (pixels > best.pixels && !(isNarrow && columns > 2)) best = { pixels, columns: isNarrow && shown > 1 ? 2 : columns };
+    }
+    if (isNarrow && shown > 1) best.pixels = (clientWidth - 36) / 2;
+    const ratio = window.devicePixelRatio || 1;
+    const times = Math.max(1, Math.floor((best.pixels * ratio) / side)) / ratio;
+    this.root.style.setProperty("--side", `${side * times}px`);
+    this.root.style.setProperty("--columns", best.columns);
+  }
+}
+
+class Tile {
+  constructor(root, view) {
+    Object.assign(this, { root, view });
+    this.canvas = root.querySelector("canvas");
+    this.caption = root.querySelector("[data-date]");
+    this.message = root.querySelector("[data-message]");
+    this.marker = root.querySelector(".marker");
+    this.outline = root.querySelector(".outline");
+    this.context = this.canvas.getContext("2d");
+    this.title = this.canvas.getAttribute("aria-label");
+  }
+
+  draw(image, season, isCellOnly, cells) {
+    const cell = image.width / cells;
+    const start = isCellOnly ? (image.width - cell) / 2 : 0;
+    const side = isCellOnly ? cell : image.width;
+    if (this.canvas.width !== image.width) this.canvas.width = this.canvas.height = image.width;
+    this.context.imageSmoothingEnabled = false;
+    this.context.clearRect(0, 0, image.width, image.width);
+    this.context.drawImage(image, start, start, side, side, 0, 0, image.width, image.width);
+    this.shown = { start, side, cell, whole: image.width };
+    this.caption.textContent = season;
+    this.canvas.setAttribute("aria-label", `${this.title}, ${season || "one date"}`);
+    this.say("");
+  }
+
+  say(words) {
+    this.message.textContent = words;
+  }
+
+  fail(words) {
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.caption.textContent = "";
+    this.say(word("no-picture", { error: words }));
+  }
+
+  /* [column, row] of the cell's own pixels, or null outside it. */
+  pixelAt(event) {
+    if (!this.shown) return null;
+    const box = this.canvas.getBoundingClientRect();
+    const { start, side, cell, whole } = this.shown;
+    const inset = (whole - cell) / 2;
+    const pixel = [event.clientX - box.left, event.clientY - box.top].map((px) => Math.floor(start + (px / box.width) * side - inset));
+    return pixel.every((one) => one >= 0 && one < cell) ? pixel : null;
+  }
+
+  mark(pixel) {
+    this.marker.hidden = !pixel || !this.shown;
+    if (this.marker.hidden) return;
+    const { start, side, cell, whole } = this.shown;
+    const [left, top] = pixel.map((one) => (100 * (one + (whole - cell) / 2 - start)) / side);
+    Object.assign(this.marker.style, { left: `${left}%`, top: `${top}%`, width: `${100 / side}%`, height: `${100 / side}%` });
+  }
+}

@@ -1,0 +1,89 @@
+"""One headless Chromium for the browser tests, and a made-up city that they look at.
+
+Django is imported inside the fixtures: pytest reads this file before the settings are named.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from fusion.world.plan import plan_world
+from fusion.world.render import CityFiles, render_city
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SEED, CELLS = 11, 7  # 49 patches
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; the tests are skipped where there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser, live_server: object) -> Iterator[BrowserContext]:
+    """A fresh profile; a script error, a refused script or a blocked style fails the test."""
+    made = chromium.new_context(viewport={"width": 1280, "height": 800}, base_url=str(live_server))
+    faults: list[str] = []
+    made.on("weberror", lambda error: faults.append(str(error.error)))
+    made.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+    yield made
+    made.close()
+    assert faults == []
+
+
+@pytest.fixture
+def sign_in(context: BrowserContext, live_server: object) -> Callable[[Any, str], Page]:
+    """Signs a person in without the form and opens a page."""
+    from django.conf import settings
+    from django.test import Client
+
+    def open_as(account: Any, address: str) -> Page:
+        client = Client()
+        client.force_login(account)
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": str(live_server)}])
+        page = context.new_page()
+        page.goto(address)
+        return page
+
+    return open_as
+
+
+@pytest.fixture(scope="session")
+def city_files(tmp_path_factory: pytest.TempPathFactory) -> CityFiles:
+    """Rasters of a made-up city, drawn once."""
+    world = plan_world(SEED, cities=1, cells=CELLS)
+    return render_city(world, world.cities[0], Path(tmp_path_factory.mktemp("city")))
+
+
+@pytest.fixture
+def city(transactional_db: None, city_files: CityFiles) -> tuple[Any, list[Any]]:
+    """A simulated project with the city ingested and cut into patches."""
+    from geoquorum.catalog import services as catalog
+    from tests import given
+
+    project = given.project(is_simulated=True)
+    region = catalog.get_region(project=project, name="Testford", is_simulated=True)
+    catalog.ingest(region=region, paths=list(city_files.sentinel2.values()), modality="sentinel2")
+    catalog.ingest(region=region, paths=[city_files.sentinel1], modality="sentinel1")
+    return project, catalog.cut_patches(region=region)
