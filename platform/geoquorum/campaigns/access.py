@@ -23,6 +23,11 @@ def find_as_expert(*, user: User, campaign_id: int) -> tuple[Campaign, Expert]:
     return campaign, expert_of(user=user, project=campaign.project)
 
 
+def known_as(*, user: User, campaign: Campaign) -> Expert | None:
+    """The pseudonym, if there is one: nobody gets one by looking at a page."""
+    return Expert.objects.filter(project=campaign.project_id, user=user).first()
+
+
 def find_results(*, user: User, campaign_id: int) -> tuple[Campaign, Membership]:
     """A closed campaign; before it closes there are no results for anybody, so that nobody is led by them."""
     campaign, member = find_campaign(user=user, campaign_id=campaign_id)

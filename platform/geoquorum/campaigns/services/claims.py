@@ -49,6 +49,7 @@ UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken - counted.n
 FROM counted WHERE s.round_id = counted.round_id AND s.sample_id = counted.sample_id
 """
 # Samples with a free place, once around the ring from `start`; each level of the quota is one range of the index.
+# Not NOT EXISTS: on tables without statistics that became a join over all of the expert's votes (360 ms, not 3).
 CANDIDATES = """
 SELECT found.id, found.position, level, turn
 FROM generate_series(0, %(quota)s - 1) AS level
@@ -57,10 +58,9 @@ CROSS JOIN LATERAL (
     SELECT s.id, s.position FROM campaigns_roundsample s
     WHERE s.round_id = %(round)s AND s.settled_at IS NULL AND s.slots_taken = level
       AND s.position >= first AND s.position < stop
-      AND NOT EXISTS (
-        SELECT FROM campaigns_assignment a
-        WHERE a.round_id = s.round_id AND a.sample_id = s.sample_id AND a.expert_id = %(expert)s
-          AND NOT (a.state = 'skipped' AND a.lease_until IS NOT NULL))
+      AND (SELECT a.id FROM campaigns_assignment a
+           WHERE a.round_id = s.round_id AND a.sample_id = s.sample_id AND a.expert_id = %(expert)s
+             AND NOT (a.state = 'skipped' AND a.lease_until IS NOT NULL)) IS NULL
     ORDER BY s.position LIMIT %(window)s) AS found
 """
 LOCK_FREE = f"""

@@ -39,8 +39,8 @@ class Progress:
         return min(1.0, self.answered / self.wanted) if self.wanted else 0.0
 
 
-def count_own(*, round: Round, expert: Expert) -> OwnProgress:
-    """One's own answers and skips."""
+def count_own(*, round: Round, expert: Expert | None) -> OwnProgress:
+    """One's own answers and skips; None is somebody without a pseudonym, who has none."""
     mine = Assignment.objects.filter(round=round, expert=expert)
     counts = mine.aggregate(answered=Count("pk", filter=ANSWERED), skipped=Count("pk", filter=SKIPPED))
     return OwnProgress(total=round.round_samples.count(), **counts)

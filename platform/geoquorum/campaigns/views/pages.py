@@ -15,7 +15,7 @@ from fusion import scheme as schemes
 from fusion.errors import GeoquorumError
 from geoquorum.accounts.current import current_project, projects_in_view
 from geoquorum.accounts.models import Project, Role, User
-from geoquorum.accounts.services import expert_of, has_role, projects_of, require_role
+from geoquorum.accounts.services import has_role, projects_of, require_role
 from geoquorum.campaigns import access, services
 from geoquorum.campaigns.forms import CampaignForm
 from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
@@ -63,7 +63,7 @@ def show_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "round": round,
         "question": questions.find(campaign.question),
         "scheme": schemes.find(campaign.scheme),
-        "own": services.count_own(round=round, expert=expert_of(user=request.user, project=campaign.project)),
+        "own": services.count_own(round=round, expert=access.known_as(user=request.user, campaign=campaign)),
         "is_curator": is_curator,
         "progress": services.count_progress(round=round) if is_curator else None,
         "runs": _runs(campaign),
@@ -111,7 +111,7 @@ def _row(campaign: Campaign, user: User) -> dict[str, object]:
     """One campaign of the list."""
     round = services.current_round(campaign=campaign)
     is_curator = has_role(user=user, project=campaign.project, minimum=Role.CURATOR)
-    own = services.count_own(round=round, expert=expert_of(user=user, project=campaign.project))
+    own = services.count_own(round=round, expert=access.known_as(user=user, campaign=campaign))
     progress = services.count_progress(round=round) if is_curator else None
     return {"campaign": campaign, "own": own, "is_curator": is_curator, "progress": progress}
 
