@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.catalog.models import Scene
 
+FLAGS = [("tie", _("ties")), ("weak", _("weak: not certain enough")), ("few_votes", _("fewer votes than wanted"))]
+
 
 class ReleaseForm(forms.Form):
     """Rows by status and flag, one scene kind per modality, and held-out cities or blocks."""
@@ -21,16 +23,30 @@ class ReleaseForm(forms.Form):
         initial=list(Consensus.Status.values),
         widget=forms.CheckboxSelectMultiple,
     )
-    without_ties = forms.BooleanField(label=_("Leave out ties"), required=False)
+    without_flags = forms.MultipleChoiceField(
+        label=_("Leave out"), choices=FLAGS, required=False, widget=forms.CheckboxSelectMultiple
+    )
     modalities = forms.MultipleChoiceField(label=_("Modalities"), widget=forms.CheckboxSelectMultiple)
     design = forms.ChoiceField(
         label=_("Split"),
         choices=[("city", _("by city, held-out cities named")), ("block", _("by block with a buffer"))],
     )
-    validation = forms.MultipleChoiceField(label=_("Cities for validation"), required=False)
-    test = forms.MultipleChoiceField(label=_("Cities held out for the test"), required=False)
-    block_m = forms.FloatField(label=_("Side of a block (m)"), initial=1280, min_value=10)
-    buffer_m = forms.FloatField(label=_("Buffer between splits (m)"), initial=320, min_value=0)
+    validation = forms.MultipleChoiceField(
+        label=_("Cities for validation"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    test = forms.MultipleChoiceField(
+        label=_("Cities held out for the test"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    block_m = forms.FloatField(label=_("Side of a block (m)"), initial=1280, min_value=10, required=False)
+    buffer_m = forms.FloatField(label=_("Buffer between splits (m)"), initial=320, min_value=0, required=False)
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        initial=0,
+        min_value=0,
+        max_value=2**31 - 1,
+        required=False,
+        help_text=_("Deals blocks to splits."),
+    )
 
     def __init__(self, *args: Any, run: ConsensusRun, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,9 +69,20 @@ class ReleaseForm(forms.Form):
         chosen = [entry.split(":")[0] for entry in values.get("modalities", [])]
         if len(chosen) != len(set(chosen)):
             raise forms.ValidationError(_("Choose one season of each modality."))
-        if values.get("design") == "city" and not values.get("test"):
-            self.add_error("test", _("Name at least one held-out city, or split by block."))
+        if values.get("design") == "city":
+            self._check_cities(set(values.get("test", [])), set(values.get("validation", [])))
+        if values.get("design") == "block" and (not values.get("block_m") or values.get("buffer_m") is None):
+            self.add_error("block_m", _("Say how large the blocks are, and how wide the buffer between splits."))
         return values
+
+    def _check_cities(self, test: set[str], validation: set[str]) -> None:
+        every = {city for city, _title in self.fields["test"].choices}
+        if not test:
+            self.add_error("test", _("Name at least one held-out city, or split by block."))
+        if test & validation:
+            self.add_error("validation", _("A city is either for validation or held out for the test."))
+        elif test and not every - test - validation:
+            self.add_error("test", _("Leave at least one city to train on, or split by block."))
 
     def request(self) -> dict[str, Any]:
         """Arguments of `services.start_release`."""
@@ -69,7 +96,8 @@ class ReleaseForm(forms.Form):
         return {
             "name": values["name"],
             "statuses": tuple(values["statuses"]),
-            "without_flags": ("tie",) if values["without_ties"] else (),
+            "without_flags": tuple(values["without_flags"]),
             "modalities": [{"modality": name, "season": season} for name, season in pairs],
             "design": design,
+            "seed": values["seed"] or 0,
         }

@@ -18,11 +18,14 @@ from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.queue.models import Job, JobState
-from geoquorum.queue.services import Claim, enqueue
-from geoquorum.releases.freezing import Frozen, freeze_version, read_votes
+from geoquorum.queue.services import Claim, LeaseLost, enqueue
+from geoquorum.releases.ballots import read_votes
+from geoquorum.releases.freezing import Frozen, freeze_version
 from geoquorum.releases.models import BuildState, DatasetVersion, Export
 
 STATUSES = tuple(Consensus.Status.values)
+FLAGS = ("tie", "weak", "few_votes")  # as campaigns.services.consensus sets them
+FINAL = (BuildState.READY, BuildState.WITHDRAWN)
 
 
 def start_release(
@@ -41,7 +44,7 @@ def start_release(
     `modalities` lists {"modality", "season"}; `design` is {"kind": "city", "test": [...], "validation": [...]} or
     {"kind": "block", "block_m", "buffer_m"}; `statuses` and `without_flags` choose the rows that go in.
     """
-    _check_request(run, modalities, design, statuses)
+    _check_request(run, modalities, design, statuses, without_flags)
     project = run.campaign.project
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
@@ -72,7 +75,9 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
     version = DatasetVersion.objects.select_related("consensus_run__campaign", "project").get(
         pk=job.arguments["version"]
     )
-    DatasetVersion.objects.filter(pk=version.pk).exclude(state=BuildState.READY).update(state=BuildState.BUILDING)
+    if version.state in FINAL:  # published by an attempt whose worker died before it could say so
+        return {"version": version.pk, "sha256": version.sha256}
+    _change(version, state=BuildState.BUILDING, reason="")
     # A folder of its own for each attempt, so that a stale one can never touch what another published.
     attempt = f"-attempt{job.attempts}" if job.attempts > 1 else ""
     folder = settings.GEOQUORUM_DATA / "packs" / version.project.slug / f"{version.name}-{version.number}{attempt}"
@@ -82,8 +87,10 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
         sha256 = _write(version, frozen, folder)
         claim.progress(0.9, "verifying")
         Pack.open(folder, sha256=sha256, verify=True)
+    except LeaseLost:  # another attempt has it now
+        raise
     except GeoquorumError as error:
-        DatasetVersion.objects.filter(pk=version.pk).update(state=BuildState.FAILED, reason=str(error))
+        _change(version, state=BuildState.FAILED, reason=str(error))
         raise
     _publish(version, frozen, folder, sha256, claim)
     return {"version": version.pk, "sha256": sha256}
@@ -95,13 +102,14 @@ def start_export(*, version: DatasetVersion, exporter: str, by: User | None) -> 
     if version.state != BuildState.READY:
         raise BadInputError(f"Version {version} is {version.get_state_display()}: only a ready version is exported.")
     with transaction.atomic():
-        export, _created = Export.objects.update_or_create(
-            version=version, exporter=exporter, defaults={"state": BuildState.QUEUED, "reason": ""}
-        )
+        export, _created = Export.objects.select_for_update().get_or_create(version=version, exporter=exporter)
+        if export.job is not None and export.state != BuildState.FAILED:
+            return export
+        export.state, export.reason = BuildState.QUEUED, ""
         export.job = enqueue(
             "geoquorum.releases.jobs.export", project=version.project, arguments={"export": export.pk}, by=by
         )
-        export.save(update_fields=["job"])
+        export.save(update_fields=["state", "reason", "job"])
         record(project=version.project, actor=by, action="export started", subject=f"export {export.pk}")
     return export
 
@@ -117,12 +125,16 @@ def execute_export(job: Job, claim: Claim) -> dict[str, Any]:
         votes = read_votes(export.version) if kind.needs_votes else None
         claim.progress(0.2, "writing")
         files = kind.export(pack, folder, votes)
+    except LeaseLost:
+        raise
     except GeoquorumError as error:
         Export.objects.filter(pk=export.pk).update(state=BuildState.FAILED, reason=str(error))
         raise
-    Export.objects.filter(pk=export.pk).update(
-        state=BuildState.READY, uri=str(folder), files=[asdict(file) for file in files], ready_at=timezone.now()
-    )
+    with transaction.atomic():
+        claim.lock()
+        Export.objects.filter(pk=export.pk).update(
+            state=BuildState.READY, uri=str(folder), files=[asdict(file) for file in files], ready_at=timezone.now()
+        )
     return {"export": export.pk}
 
 
@@ -139,18 +151,30 @@ def settle() -> int:
 
 
 def _check_request(
-    run: ConsensusRun, wanted: list[dict[str, str]], design: dict[str, Any], statuses: tuple[str, ...]
+    run: ConsensusRun,
+    wanted: list[dict[str, str]],
+    design: dict[str, Any],
+    statuses: tuple[str, ...],
+    without_flags: tuple[str, ...],
 ) -> None:
     if run.state != ConsensusRun.State.READY:
         raise BadInputError(f"The consensus run is {run.get_state_display()}: wait until it is ready.")
     for entry in wanted:
         modalities.find(entry["modality"])
-    if not wanted:
-        raise BadInputError("A version needs at least one modality.")
+    names = [entry["modality"] for entry in wanted]
+    if not names or len(names) != len(set(names)):
+        raise BadInputError("A version needs at least one modality, each with one season.")
     if design.get("kind") not in ("city", "block"):
         raise BadInputError(f"Unknown split design {design.get('kind')!r}. Known: block, city.")
     if not statuses or set(statuses) - set(STATUSES):
         raise BadInputError(f"Choose consensus rows by status: {', '.join(STATUSES)}.")
+    if unknown := set(without_flags) - set(FLAGS):
+        raise BadInputError(f"Unknown flag {sorted(unknown)[0]!r}. Known: {', '.join(FLAGS)}.")
+
+
+def _change(version: DatasetVersion, **values: Any) -> None:
+    """Writes columns of a version that is not built yet: a built one never changes."""
+    DatasetVersion.objects.filter(pk=version.pk).exclude(state__in=FINAL).update(**values)
 
 
 def _write(version: DatasetVersion, frozen: Frozen, folder: Path) -> str:
@@ -162,7 +186,8 @@ def _publish(version: DatasetVersion, frozen: Frozen, folder: Path, sha256: str,
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     with transaction.atomic():
         claim.lock()
-        DatasetVersion.objects.filter(pk=version.pk).update(
+        _change(
+            version,
             state=BuildState.READY,
             uri=str(folder),
             sha256=sha256,

@@ -13,12 +13,12 @@ from annotation import exporter as exporters
 from fusion import grid
 from fusion import scheme as schemes
 from fusion import task as tasks
-from fusion.errors import GeoquorumError
+from fusion.errors import GeoquorumError, PackError
 from fusion.pack import Pack
 from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import has_role, record, require_role
-from geoquorum.campaigns.models import ConsensusRun
+from geoquorum.campaigns.models import CampaignState, ConsensusRun, RoundSample
 from geoquorum.figures.cells import Square, cell_map
 from geoquorum.releases import services
 from geoquorum.releases.forms import ReleaseForm
@@ -48,7 +48,10 @@ def show_version(request: HttpRequest, version_id: int) -> HttpResponse:
         "tasks": [task for task in tasks.load_all().values() if _fits(task, version)],
     }
     if version.state == BuildState.READY:
-        context |= _describe(version)
+        try:
+            context |= _describe(version, has_maps=context["is_curator"] or not _is_asked_again(version))
+        except PackError as error:
+            context["trouble"] = str(error)
     return render(request, "releases/version.html", context)
 
 
@@ -116,7 +119,13 @@ def _fits(task: tasks.Task, version: DatasetVersion) -> bool:
     return set(task.modalities) <= there and task.scheme in (None, scheme)
 
 
-def _describe(version: DatasetVersion) -> dict[str, object]:
+def _is_asked_again(version: DatasetVersion) -> bool:
+    """Whether an open campaign asks about samples of this version: then their labels are not shown to experts."""
+    asked = RoundSample.objects.filter(round__campaign__state=CampaignState.OPEN)
+    return asked.filter(sample__consensus__run=version.consensus_run).exists()
+
+
+def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
     pack = Pack.open(Path(version.uri), sha256=version.sha256)
     scheme = schemes.find(pack.scheme())
     classes = version.summary["classes"]
@@ -127,7 +136,7 @@ def _describe(version: DatasetVersion) -> dict[str, object]:
             for label in scheme.classes
         ],
         "class_totals": {code: sum(split.get(code, 0) for split in classes.values()) for code in scheme.codes},
-        "maps": _maps(pack, scheme),
+        "maps": _maps(pack, scheme) if has_maps else [],
         "files": sorted(pack.manifest["files"].items()),
         "arrays": pack.manifest["arrays"],
     }

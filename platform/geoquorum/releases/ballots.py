@@ -1,0 +1,39 @@
+"""The votes behind a version, as exporters take them: pseudonyms, never accounts."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from annotation.exporter import VOTE_SCHEMA
+from fusion.pack import Pack
+from geoquorum.campaigns.models import Vote
+from geoquorum.releases.models import DatasetVersion
+
+
+def read_votes(version: DatasetVersion) -> pa.Table:
+    """The votes that the version's consensus counted, each expert's last word on each sample in the pack."""
+    ids = set(Pack.open(Path(version.uri), sha256=version.sha256).samples.column("id").to_pylist())
+    run = version.consensus_run
+    votes = (
+        Vote.objects.filter(round=run.round, pk__lte=run.last_vote or 0)
+        .order_by("assignment_id", "-revision")
+        .distinct("assignment_id")
+        .select_related("sample", "expert", "round")
+    )
+    rows = [
+        {
+            "vote": str(vote.client_uuid),
+            "round": vote.round.number,
+            "sample": vote.sample.key,
+            "voter": vote.expert.pseudonym,
+            "answer": vote.code or None,
+            "second": vote.second_code or None,
+            "sure": vote.is_sure,
+            "skip_reason": vote.skip_reason or None,
+            "seconds": (vote.decided_at - vote.shown_at).total_seconds() if vote.shown_at and vote.decided_at else None,
+            "decided_at": vote.decided_at or vote.received_at,
+        }
+        for vote in votes.iterator(chunk_size=5_000)
+        if vote.kind != Vote.Kind.TAKEN_BACK and vote.sample.key in ids
+    ]
+    return pa.Table.from_pylist(rows, schema=VOTE_SCHEMA)

@@ -1,0 +1,43 @@
+"""Where a version came from, in names and hashes, for its manifest."""
+
+from collections import Counter
+from typing import Any
+
+from geoquorum.accounts.models import Expert
+from geoquorum.campaigns.models import Consensus, ConsensusRun
+from geoquorum.catalog.pixels import RESAMPLING, find_scene
+from geoquorum.releases.models import DatasetVersion
+
+
+def describe_provenance(version: DatasetVersion, rows: list[Consensus]) -> dict[str, Any]:
+    """Names and hashes, no row numbers of this database: the same votes and files give the same bytes anywhere."""
+    run = version.consensus_run
+    regions = {row.sample.region.slug: row.sample.region for row in rows if row.sample.region}
+    scenes = {
+        slug: {
+            entry["modality"]: sorted(
+                find_scene(region, entry["modality"], entry.get("season", "")).assets.values_list("sha256", flat=True)
+            )
+            for entry in version.modalities
+        }
+        for slug, region in sorted(regions.items())
+    }
+    return {
+        "simulated": version.is_simulated,
+        "project": version.project.slug,
+        "campaign": run.campaign.slug,
+        "question": f"{run.campaign.question} {run.campaign.question_version}",
+        "consensus": {"method": run.method, "parameters": run.parameters, "votes": run.votes_count},
+        "voters": _count_voters(run),
+        "selection": version.selection,
+        "design": version.design,
+        "modalities": version.modalities,
+        "resampling": RESAMPLING,
+        "scenes": scenes,
+    }
+
+
+def _count_voters(run: ConsensusRun) -> dict[str, int]:
+    """How many people, simulated experts and models voted: real pixels may carry simulated votes."""
+    voters = Expert.objects.filter(votes__round=run.round, votes__pk__lte=run.last_vote or 0).distinct()
+    return dict(sorted(Counter(kind for _expert, kind in voters.values_list("pk", "kind")).items()))
