@@ -1,5 +1,6 @@
 """The real `manage.py up`: started, killed part by part, stopped (rows F2-F5, F9, F10)."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -65,6 +66,9 @@ class House:
     def says(self, words: str, *, since: int = 0) -> bool:
         return any(words in line for line in self.lines[since:])
 
+    def has_ready(self, name: str, since: int = 0) -> bool:
+        return any(line.startswith(name) and " ready" in line for line in self.lines[since:])
+
     def part(self, name: str) -> psutil.Process:
         """The first process of a part."""
         for child in psutil.Process(self.process.pid).children():
@@ -75,6 +79,12 @@ class House:
                 continue
         raise LookupError(name)
 
+    def has_part(self, name: str) -> bool:
+        try:
+            return bool(self.part(name))
+        except LookupError:
+            return False
+
     def family(self) -> list[psutil.Process]:
         first = psutil.Process(self.process.pid)
         return [first, *first.children(recursive=True)]
@@ -83,9 +93,7 @@ class House:
         """kill -9 the first process of a part and wait until another one is ready."""
         before, since = self.part(name), len(self.lines)
         before.kill()
-        wait_for(
-            lambda: any(line.startswith(name) and " ready" in line for line in self.lines[since:]), 30, f"{name} again"
-        )
+        wait_for(lambda: self.has_ready(name, since), 30, f"{name} again")
         return before
 
     def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -168,7 +176,7 @@ def _remove(folder: Path) -> None:
 
 def test_one_line_per_service_and_both_queues_answer(house: House) -> None:
     for name in PARTS.keys() - {"guardian"}:
-        assert any(line.startswith(name) and " ready" in line for line in house.lines), house.lines
+        assert house.has_ready(name), house.lines
     assert answers(house.port)
     done = house.manage("ping")
     assert done.stdout.count(" done after ") == 2, done.stderr
@@ -216,33 +224,48 @@ def test_a_killed_web_child_comes_back(house: House) -> None:
 def test_a_killed_guardian_is_replaced(house: House) -> None:
     before = house.part("guardian")
     before.kill()
-    wait_for(lambda: are_gone([before]) and house.part("guardian").pid != before.pid, 5, "another guardian")
+    wait_for(lambda: are_gone([before]) and house.has_part("guardian"), 5, "another guardian")
+    assert house.part("guardian").pid != before.pid
 
 
 def test_twenty_jobs_written_while_the_broker_is_off_all_take_effect_once(house: House) -> None:
     port, since = state.load_or_create(house.home).valkey_port, len(house.lines)
-    with socket.socket() as taken:  # bound and not listening: connections are refused, and Valkey cannot start
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        house.part("valkey").kill()
-        wait_for(lambda: _binds(taken, port), 5, "the broker's port")
+    house.part("valkey").kill()
+    with _closed_door(port):  # whoever connects is thrown out, and Valkey cannot start
         started = time.monotonic()
         jobs = house.enqueue(count=20)
         assert time.monotonic() - started < 15
-        wait_for(
-            lambda: house.says(f"Port {port}, kept for Valkey, is used by another", since=since), 10, "a clear line"
-        )
+        taken = f"Port {port}, kept for Valkey, is used by another"
+        wait_for(lambda: house.says(taken, since=since), 10, "a clear line")
     back = time.monotonic()
     wait_for(lambda: all(house.job(job)[0] == "done" for job in jobs), 60, "20 jobs")
     assert time.monotonic() - back < 60
     assert [house.job(job)[:2] for job in jobs] == [("done", 1)] * 20
 
 
-def _binds(taken: socket.socket, port: int) -> bool:
+@contextlib.contextmanager
+def _closed_door(port: int) -> Iterator[None]:
+    """Holds the port before Valkey is back on it, and closes every connection at once."""
+    door: list[socket.socket] = []
+    wait_for(lambda: _hold(door, port), 5, "the broker's port")
+    threading.Thread(target=_throw_out, args=(door[0],), daemon=True).start()
+    yield
+    door[0].shutdown(socket.SHUT_RDWR)
+    door[0].close()
+
+
+def _hold(door: list[socket.socket], port: int) -> bool:
     try:
-        taken.bind(("127.0.0.1", port))
+        door.append(socket.create_server(("127.0.0.1", port)))
     except OSError:
         return False
     return True
+
+
+def _throw_out(door: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            door.accept()[0].close()
 
 
 def test_a_broker_that_was_emptied_loses_no_job(house: House) -> None:
@@ -298,10 +321,7 @@ def test_a_url_for_the_database_alone_is_refused_in_one_sentence(house: House, f
     guest = House(folder / "home", env=given)
     assert guest.process.wait(30) == 1
     guest._reader.join()
-    assert (
-        guest.lines[-1]
-        == "CommandError: DATABASE_URL is set and CELERY_BROKER_URL is not: name a broker too, or unset both."
-    )
+    assert guest.lines[-1].startswith("CommandError: DATABASE_URL is set and CELERY_BROKER_URL is not: name a broker")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -9,7 +9,7 @@ from . import ports
 from .errors import EmbeddedError
 from .parts import MANAGE, child_environment, housekeeping, web, worker
 from .postgres import PostgresServer
-from .state import load_or_create
+from .state import WEB_PORT, load
 from .supervisor import Supervisor
 from .valkey import ValkeyServer
 
@@ -54,7 +54,8 @@ def migrate(surroundings: Mapping[str, str]) -> None:
 
 def choose_port(supervisor: Supervisor, wanted: int | None) -> int:
     """The wanted port, or the next free one, and then we say so."""
-    wanted = wanted or load_or_create(supervisor.home).web_port
+    own = load(supervisor.home)
+    wanted = wanted or (own.web_port if own else WEB_PORT)
     port = ports.next_free(wanted)
     if port != wanted:
         supervisor.report("web", f"port {wanted} is used by another program: taking {port}")

@@ -34,6 +34,7 @@ def lock_home(home: Path, *, say: Callable[[str], None]) -> int:
 
 def try_lock(home: Path, *, is_supervisor: bool) -> int | None:
     """The lock if it is free now. It opens by itself when the last process that inherited it has ended."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
     lock = os.open(home / "running.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from .guardian import SOURCE_ROOT
 from .service import Service
-from .state import environment
+from .state import describe, load
 
 MANAGE = SOURCE_ROOT.parent / "manage.py"
 
 
 def child_environment(home: Path) -> dict[str, str]:
     """Ours, with the source on the path; without what the settings filled in, so that children decide alike."""
-    own = environment(home)
+    installation = load(home)
+    own = describe(installation) if installation else {}
     kept = {name: value for name, value in os.environ.items() if own.get(name) != value}
     path = [str(SOURCE_ROOT), str(SOURCE_ROOT.parent), os.environ.get("PYTHONPATH", "")]
     return kept | {

@@ -157,8 +157,10 @@ class PostgresServer:
 
     def _create_roles(self, admin: psycopg.Connection) -> None:
         """Two roles that log in, and the group that migrations give rights to; done again where something lacks."""
-        names = admin.execute("select rolname from pg_roles union all select datname from pg_database")
-        have = {name for (name,) in names}
+        if DATABASE in _names(admin):
+            return
+        admin.execute("select pg_advisory_lock(1)")  # several may look at once; it opens when the connection closes
+        have = _names(admin)
         if "geoquorum_app" not in have:
             admin.execute("create role geoquorum_app nologin")
         for role, rights, password in (
@@ -185,3 +187,8 @@ class PostgresServer:
 
     def _url(self, role: str, password: str, database: str = DATABASE) -> str:
         return f"postgres://{role}:{password}@127.0.0.1:{self.port}/{database}"
+
+
+def _names(admin: psycopg.Connection) -> set[str]:
+    """Roles and databases; the database is made last, so where it stands all stand."""
+    return {name for (name,) in admin.execute("select rolname from pg_roles union all select datname from pg_database")}

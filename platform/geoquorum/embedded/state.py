@@ -13,6 +13,7 @@ from . import ports
 from .errors import EmbeddedError, cannot_write
 
 LAYOUT = 1
+WEB_PORT = 8000
 FILE = "installation.json"
 
 
@@ -32,17 +33,16 @@ class Installation:
     valkey_password: str = field(default_factory=_password, repr=False)
     postgres_port: int
     valkey_port: int
-    web_port: int = 8000
-
-
-def home_folder() -> Path:
-    """GEOQUORUM_HOME, by default `.geoquorum` in the working directory."""
-    return Path(os.environ.get("GEOQUORUM_HOME") or ".geoquorum").expanduser().absolute()
+    web_port: int = WEB_PORT
 
 
 def environment(home: Path) -> dict[str, str]:
     """The URLs and the key that the settings need. Makes the installation if there is none; starts nothing."""
-    own = load_or_create(home)
+    return describe(load_or_create(home))
+
+
+def describe(own: Installation) -> dict[str, str]:
+    """An installation as environment variables."""
     database = f"127.0.0.1:{own.postgres_port}/geoquorum"
     return {
         "DATABASE_URL": f"postgres://geoquorum_web:{own.web_password}@{database}",
@@ -50,6 +50,11 @@ def environment(home: Path) -> dict[str, str]:
         "CELERY_BROKER_URL": f"redis://:{own.valkey_password}@127.0.0.1:{own.valkey_port}/0",
         "DJANGO_SECRET_KEY": own.secret_key,
     }
+
+
+def load(home: Path) -> Installation | None:
+    """The installation in this folder, if there is one."""
+    return _load(home / FILE) if (home / FILE).exists() else None
 
 
 def load_or_create(home: Path) -> Installation:

@@ -49,7 +49,9 @@ class Supervisor:
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
     def __enter__(self) -> "Supervisor":
-        self._handlers = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        # What is ignored stays so: nohup starts us with SIGHUP ignored.
+        heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._handlers = {number: signal.signal(number, self._on_signal) for number in heard}
         self._has_signal = False
         self._watcher.start()
         return self
