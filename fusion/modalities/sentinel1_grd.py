@@ -12,6 +12,8 @@ MODALITY = Modality(
         Band(name="VH", title="VH backscatter", unit="dB"),
     ),
     dtype="float32",
+    # Exactly 0 dB is not measured; it is what SNAP and our own reader write where there are no data.
+    nodata=0.0,
     # Nothing on land lies outside: the noise floor is near -35 dB and corner reflectors near 30 dB.
     valid_range=(-80.0, 50.0),
     views=(
