@@ -28,7 +28,7 @@ class CampaignForm(forms.Form):
     )
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         self.fields["question"].choices = [(name, kind.title) for name, kind in questions.load_all().items()]
         self.fields["scheme"].choices = [(name, kind.title) for name, kind in schemes.load_all().items()]
         self.fields["regions"].queryset = Region.objects.filter(project=project).order_by("name")

@@ -10,6 +10,7 @@ from geoquorum.figures.svg import element, frame, text
 
 SMALL_PX, LARGE_PX = 9, 18
 CODES_FROM_PX = 16
+PALE_BELOW = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +56,8 @@ def _draw(scheme: Scheme, one: Square, x: float, y: float, side: float) -> list[
         )
     ]
     if side >= CODES_FROM_PX:
-        parts.append(
-            text(x + side / 2, y + side * 0.72, label.code, anchor="middle", fill=label.ink, font_size=side * 0.6)
-        )
+        ink = label.ink if strength >= PALE_BELOW else None  # on a pale square the page's own ink reads better
+        parts.append(text(x + side / 2, y + side * 0.72, label.code, anchor="middle", fill=ink, font_size=side * 0.6))
     if one.is_marked:
         parts.append(element("path", d=f"M{x:.1f} {y:.1f}l{side:.1f} {side:.1f}", class_="mark"))
     return parts

@@ -138,8 +138,8 @@ def _draw_map(scheme: Scheme, region: str, grid: str, squares: list[Square]) -> 
 
 
 def _list_disputed(request: HttpRequest, scheme: Scheme, run: ConsensusRun) -> Page:
-    """Disputed samples, those with the widest spread of labels first, then the others."""
-    rows = run.rows.select_related("sample__region").order_by("status", "-entropy", "pk")
+    """Disputed samples first, those with the least agreement at the top, then the others."""
+    rows = run.rows.select_related("sample__region").order_by("status", "agreement", "-entropy", "pk")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     views = questions.find(run.campaign.question).views
     for row in page:
