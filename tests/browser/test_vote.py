@@ -56,7 +56,7 @@ def press(page: Page, *keys: str) -> int:
 
 
 def wait_sent(page: Page) -> None:
-    page.wait_for_function("document.body.dataset.waiting === '0'", timeout=30_000)
+    page.wait_for_function("() => document.body.dataset.waiting === '0'", timeout=30_000)
 
 
 def stored() -> list[tuple[Any, ...]]:

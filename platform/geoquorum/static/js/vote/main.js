@@ -325,13 +325,13 @@ class VotePage {
     find("cover-text").textContent = text;
     find("cover-again").hidden = !canRetry;
     find("cover-leave").hidden = canRetry || isQuiet;
-    document.body.dataset.cover = title;
+    document.body.dataset.covered = title;
   }
 
   uncover() {
     if (this.isPaused) return;
     find("cover").hidden = true;
-    delete document.body.dataset.cover;
+    delete document.body.dataset.covered;
   }
 }
 
