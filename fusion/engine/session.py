@@ -55,7 +55,8 @@ def describe_cause(error: Exception) -> str:
     """One sentence for the run's page."""
     if isinstance(error, GeoquorumError):
         return str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    is_cpu = "DefaultCPUAllocator" in str(error)  # torch raises a plain RuntimeError there
+    if is_cpu or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return f"Out of memory: {error}. Lower batch_size or network.width; the last checkpoint is kept."
     return f"{type(error).__name__}: {error}"
 

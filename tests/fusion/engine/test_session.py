@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+import torch
 
 from fusion.engine.session import (
     EventLog,
@@ -73,9 +74,12 @@ def test_the_cause_of_a_failure_is_the_last_event(tmp_path):
         raise SpecError("width: too wide")
     with pytest.raises(MemoryError), open_session(tmp_path):
         raise MemoryError("8 GB")
-    first, second = read_events(tmp_path)
+    with pytest.raises(RuntimeError, match="allocate"), open_session(tmp_path):
+        torch.empty(2**58)
+    first, second, third = read_events(tmp_path)
     assert (first["event"], first["cause"]) == ("failed", "width: too wide")
     assert "Out of memory: 8 GB. Lower batch_size" in second["cause"]
+    assert third["cause"].startswith("Out of memory: ")
 
 
 def ask_to_stop(stop, number):
