@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
@@ -18,10 +18,7 @@ register = template.Library()
 @register.simple_tag(takes_context=True)
 def nav_link(context: Context, route: str, text: str) -> str:
     """A link of the main navigation; the one whose pages are open is marked as current."""
-    try:
-        url = reverse(route)
-    except NoReverseMatch:
-        return ""
+    url = reverse(route)
     path = context["request"].path
     is_current = path == url or (url != "/" and path.startswith(f"/{url.split('/')[1]}/"))
     current = mark_safe(' aria-current="page"') if is_current else ""
