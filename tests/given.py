@@ -139,17 +139,15 @@ def consensus(project: Project, regions: list[Region], experts: int = 3) -> Cons
     return run
 
 
-def version(project: Project, **choices: Any) -> DatasetVersion:
-    """A READY dataset version of three cities: one to train on, one to choose by, one held out."""
-    regions = [city(project, number) for number in range(CITIES)]
-    design = {"kind": "city", "validation": [regions[1].name], "test": [regions[2].name]}
-    asked = {
-        "run": consensus(project, regions),
-        "name": "zones",
-        "modalities": MODALITIES,
-        "design": design,
-        "by": None,
-    }
+def version(project: Project, cities: int = 1, **choices: Any) -> DatasetVersion:
+    """A READY dataset version: of one city split by blocks, or of three, the last of which is held out whole."""
+    regions = [city(project, number) for number in range(cities)]
+    names = [region.name for region in regions]
+    design: dict[str, Any] = {"kind": "city", "validation": names[1:-1], "test": names[-1:]}
+    if cities == 1:
+        design = {"kind": "block", "block_m": 320.0, "buffer_m": 0.0}
+    run = consensus(project, regions)
+    asked = {"run": run, "name": "zones", "modalities": MODALITIES, "design": design, "by": None}
     made = releases.start_release(**asked | choices)
     work(made.job, releases.build)
     made.refresh_from_db()

@@ -85,7 +85,7 @@ def _take_scene(region: Region, modality: str, name: str, infos: list[RasterInfo
     )
     scene.assets.all().delete()
     Asset.objects.bulk_create(_asset(scene, info) for info in infos)
-    _widen_region(region, scene)
+    _tell_region(region, scene)
     return scene
 
 
@@ -238,13 +238,15 @@ def _asset(scene: Scene, info: RasterInfo) -> Asset:
     )
 
 
-def _widen_region(region: Region, scene: Scene) -> None:
+def _tell_region(region: Region, scene: Scene) -> None:
+    """Widens the region to hold the scene; a made-up scene makes the region a made-up one."""
     own = (scene.west, scene.south, scene.east, scene.north)
     known = [] if region.west is None else [(region.west, region.south, region.east, region.north)]
     region.west, region.south, region.east, region.north = join_bounds([*known, own])
     if region.epsg is None:
         region.epsg = grid.cell_at(*find_centre(own)).epsg
-    region.save(update_fields=["west", "south", "east", "north", "epsg"])
+    region.is_simulated = region.is_simulated or scene.is_simulated
+    region.save(update_fields=["west", "south", "east", "north", "epsg", "is_simulated"])
 
 
 def _season_of(when: datetime | None, *, is_northern: bool) -> str:

@@ -50,19 +50,21 @@ class ReleaseForm(forms.Form):
 
     def __init__(self, *args: Any, run: ConsensusRun, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        regions = run.rows.values_list("sample__region", flat=True).distinct()
-        scenes = Scene.objects.filter(region__in=regions).values_list("modality", "season").distinct()
-        pairs = sorted({(name, season) for name, season in scenes})
-        self.fields["modalities"].choices = [(f"{name}:{season}", f"{name} {season}".strip()) for name, season in pairs]
+        pairs = _list_scenes(run)
+        titles = {(name, season): f"{name}, {season or _('newest of any season')}" for name, season in pairs}
+        self.fields["modalities"].choices = [(":".join(pair), title) for pair, title in titles.items()]
         cities = sorted(set(run.rows.exclude(sample__region=None).values_list("sample__region__name", flat=True)))
         for name in ("validation", "test"):
             self.fields[name].choices = [(city, city) for city in cities]
         if not self.is_bound:
-            self.initial.setdefault("name", run.campaign.slug)
-            chosen = {name: f"{name}:{season}" for name, season in pairs if season in ("", "summer")}
-            self.initial.setdefault("modalities", list((dict((n, f"{n}:{s}") for n, s in pairs) | chosen).values()))
-            self.initial.setdefault("test", cities[-1:])
-            self.initial.setdefault("validation", cities[-2:-1])
+            usual = dict(pairs) | {name: season for name, season in pairs if season in ("", "summer")}
+            self.initial |= {
+                "name": run.campaign.slug,
+                "modalities": [f"{name}:{season}" for name, season in usual.items()],
+                "test": cities[-1:] if len(cities) > 1 else [],
+                "validation": cities[-2:-1] if len(cities) > 2 else [],
+                "design": "city" if len(cities) > 1 else "block",
+            }
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -101,3 +103,13 @@ class ReleaseForm(forms.Form):
             "design": design,
             "seed": values["seed"] or 0,
         }
+
+
+def _list_scenes(run: ConsensusRun) -> list[tuple[str, str]]:
+    """Modality and season of which every region of the run has a scene; each modality also without a season."""
+    regions = set(run.rows.exclude(sample__region=None).values_list("sample__region", flat=True))
+    there: dict[tuple[str, str], set[int]] = {}
+    for name, season, region in Scene.objects.filter(region__in=regions).values_list("modality", "season", "region"):
+        there.setdefault((name, season), set()).add(region)
+        there.setdefault((name, ""), set()).add(region)
+    return sorted(pair for pair, found in there.items() if found == regions)

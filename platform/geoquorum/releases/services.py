@@ -59,7 +59,7 @@ def start_release(
             design=design,
             modalities=modalities,
             seed=seed,
-            is_simulated=run.campaign.is_simulated or project.is_simulated,
+            is_simulated=_is_simulated(run),
             created_by=by,
         )
         version.job = enqueue(
@@ -148,6 +148,12 @@ def settle() -> int:
             row.save(update_fields=["state", "reason"])
             changed += 1
     return changed
+
+
+def _is_simulated(run: ConsensusRun) -> bool:
+    """Whether votes or pixels are made up, all or some of them."""
+    is_declared = run.campaign.is_simulated or run.campaign.project.is_simulated
+    return is_declared or run.rows.filter(sample__is_simulated=True).exists()
 
 
 def _check_request(

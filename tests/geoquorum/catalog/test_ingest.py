@@ -49,7 +49,8 @@ def test_a_made_up_city_is_taken_with_all_that_is_known_of_its_files():
     optical = region.scenes.get(modality="sentinel2")
     asset = optical.assets.get()
     planned, files = given.city_files()
-    assert region.is_simulated or optical.is_simulated
+    assert region.is_simulated
+    assert optical.is_simulated
     assert (optical.season, optical.epsg) == ("summer", planned.epsg)
     assert optical.captured_from.date().strftime("%Y%m%d") in files.sentinel2["summer"].name
     assert asset.bands == list(find("sentinel2").band_names)

@@ -50,7 +50,7 @@ def test_a_version_waits_in_the_queue_until_it_is_built(run):
 
 
 def test_a_built_version_is_a_pack_that_opens_and_verifies():
-    version = given.version(given.project())
+    version = given.version(given.project(), cities=3)
     assert version.state == BuildState.READY, version.reason
     pack = Pack.open(Path(version.uri), sha256=version.sha256, verify=True)
     assert (pack.manifest["name"], pack.manifest["number"]) == ("zones", 1)
@@ -63,7 +63,7 @@ def test_a_built_version_is_a_pack_that_opens_and_verifies():
 
 
 def test_held_out_cities_are_whole_and_named():
-    version = given.version(given.project())
+    version = given.version(given.project(), cities=3)
     pack = Pack.open(Path(version.uri))
     cities = np.array(pack.samples.column("city").to_pylist())
     splits = np.array(pack.samples.column("split").to_pylist())
