@@ -1,9 +1,8 @@
 """The parts of Geoquorum itself as services: web server, workers, housekeeping."""
 
+import http.client
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -72,11 +71,12 @@ def housekeeping(home: Path, surroundings: Mapping[str, str]) -> Service:
 
 
 def _speaks_http(port: int) -> bool:
-    """Any answer counts, an error page too: the part above decides what is wrong with it."""
+    """Any answer counts, a redirect to HTTPS or an error page too: who runs is one question, who is well another."""
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5)
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
+        link.request("HEAD", "/")
+        return link.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
         return False
-    return True
+    finally:
+        link.close()
