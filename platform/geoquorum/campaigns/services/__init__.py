@@ -1,7 +1,7 @@
 """What can be done with campaigns: run one, claim samples, vote, import votes, make a consensus."""
 
 from geoquorum.campaigns.services.claims import claim, release_expired
-from geoquorum.campaigns.services.consensus import METHODS, refit, start_consensus, summarise
+from geoquorum.campaigns.services.consensus import METHODS, refit, settle, start_consensus, summarise
 from geoquorum.campaigns.services.imports import import_votes, tabulate_panel
 from geoquorum.campaigns.services.lifecycle import (
     add_round,
@@ -53,6 +53,7 @@ __all__ = [
     "refit",
     "release_expired",
     "resume_session",
+    "settle",
     "start_consensus",
     "start_session",
     "summarise",

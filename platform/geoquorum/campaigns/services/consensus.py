@@ -22,7 +22,7 @@ from geoquorum.campaigns.models import Assignment, CampaignState, Consensus, Con
 from geoquorum.campaigns.services.copying import copy_in
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.campaigns.services.tables import latest_votes
-from geoquorum.queue.models import Job
+from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, enqueue
 
 METHODS = ("majority", "dawid_skene")
@@ -58,6 +58,14 @@ def refit(job: Job, claim: Claim) -> dict[str, Any]:
             ConsensusRun.objects.filter(pk=run.pk).update(state=ConsensusRun.State.FAILED)
             raise
     return {"run": run.pk, "samples": run.samples_count, "votes": run.votes_count}
+
+
+def settle() -> int:
+    """Ends runs whose job ended without them: the worker died too often, or the job was cancelled."""
+    left = ConsensusRun.objects.filter(
+        state=ConsensusRun.State.QUEUED, job__state__in=[JobState.FAILED, JobState.CANCELLED]
+    )
+    return left.update(state=ConsensusRun.State.FAILED)
 
 
 def _fill(run: ConsensusRun, claim: Claim) -> None:
