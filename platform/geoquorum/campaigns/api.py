@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from geoquorum.accounts.services import projects_of
@@ -72,7 +72,7 @@ def answer_refusals(view: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return view(*args, **kwargs)
         except services.RefusedError as error:
-            return error.status, {"error": str(error)}
+            return Status(error.status, {"error": str(error)})
 
     return answer
 
@@ -96,7 +96,7 @@ def claim_next(request: HttpRequest, campaign_id: int, body: ClaimIn) -> Any:
     session = body.session and services.find_session(campaign=campaign, expert=expert, session=body.session)
     round = services.current_round(campaign=campaign)
     claimed = services.claim(round=round, expert=expert, session=session or None, count=body.count)
-    return 200, [show_assignment(each) for each in claimed]
+    return [show_assignment(each) for each in claimed]
 
 
 @router.post("/{int:campaign_id}/votes", response={200: ReceiptOut, **REFUSALS})
@@ -105,7 +105,7 @@ def cast_vote(request: HttpRequest, campaign_id: int, body: BallotIn) -> Any:
     """One vote; the same ballot sent again gets the same receipt. `want` is not used here: ask `next`."""
     campaign, expert = access.find_as_expert(user=request.user, campaign_id=campaign_id)
     receipt = services.cast_vote(campaign=campaign, expert=expert, ballot=body.to_ballot())
-    return 200, show_receipt(receipt)
+    return show_receipt(receipt)
 
 
 @router.get("/{int:campaign_id}/consensus", response={200: ConsensusPageOut, **REFUSALS})
@@ -124,7 +124,7 @@ def list_consensus(
     if run is None:
         raise services.RefusedError(f"There is no consensus by {method[:60]!r} yet.", status=404)
     rows = run.rows.filter(sample__gt=after).order_by("sample")[:limit]
-    return 200, {
+    return {
         "run": run.pk,
         "method": run.method,
         "last_vote": run.last_vote,
