@@ -61,7 +61,7 @@ def chip(real_data: Path, settings, tmp_path: Path) -> dict[str, Path]:
     return files
 
 
-def test_the_whole_path_holds_on_a_real_flood(chip, capsys):
+def test_the_whole_path_holds_on_a_real_flood(chip):
     region = ingest_chip(chip)
     references = attach_hand_label(region, chip["Label"])
     campaign = ask_panel(references)
@@ -69,8 +69,7 @@ def test_the_whole_path_holds_on_a_real_flood(chip, capsys):
     version = release(run)
     pack = read_back(version, chip, references)
     report = train(version)
-    with capsys.disabled():
-        print(f"\n{describe(pack, report)}")
+    print(f"\n{describe(pack, report)}")
 
 
 def test_the_chip_carries_no_offset(chip):
