@@ -1,11 +1,12 @@
 """What the vote page says of views and bands, from the modalities' own declarations."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 from django import template
 
-from annotation.question import Question, ShownView
+from annotation.question import ShownView
 from fusion import modality as modalities
 from fusion.modality import View
 from fusion.scheme import LabelClass, Scheme
@@ -26,9 +27,9 @@ def sensor(shown: ShownView) -> str:
 
 
 @register.filter
-def wavelengths_nm(question: Question) -> dict[str, dict[str, float]]:
+def wavelengths_nm(views: Sequence[ShownView]) -> dict[str, dict[str, float]]:
     """Centre wavelength by band, for each modality shown that has any: the spectrum's horizontal axis."""
-    names = {shown.modality for shown in question.views}
+    names = {shown.modality for shown in views}
     tables: dict[str, dict[str, Any]] = {
         name: {band.name: band.wavelength_nm for band in modalities.find(name).bands if band.wavelength_nm}
         for name in names

@@ -42,6 +42,7 @@ from geoquorum.campaigns.schemas import (
     show_receipt,
 )
 from geoquorum.campaigns.services.progress import count_own, list_history
+from geoquorum.campaigns.services.shown import list_views
 from geoquorum.campaigns.views.endpoint import json_endpoint, read_body
 from geoquorum.catalog.models import Scene
 
@@ -61,6 +62,7 @@ def show_vote(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "expert": expert,
         "question": questions.find(campaign.question),
         "scheme": schemes.find(campaign.scheme),
+        "views": list_views(campaign),
         "config": _configure(campaign, expert),
     }
     return render(request, "campaigns/vote.html", context)
@@ -205,7 +207,7 @@ def _configure(campaign: Campaign, expert: Expert) -> dict[str, Any]:
         "interface_version": INTERFACE_VERSION,
         "urls": _urls(campaign),
         "question": {name: getattr(question, name) for name in shown}
-        | {"views": [asdict(view) for view in question.views]}
+        | {"views": [asdict(view) for view in list_views(campaign)]}
         | {"skip_reasons": [asdict(reason) for reason in question.skip_reasons]},
         "scheme": {
             "name": scheme.name,

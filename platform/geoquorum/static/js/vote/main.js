@@ -85,6 +85,7 @@ class VotePage {
   takeSamples(body) {
     Object.assign(this.page.regions, body.regions);
     this.link.isOffline = this.link.isSignedOut = false;
+    if (this.outbox.isWaiting) this.outbox.retry(); // the server answers again
     if (this.outbox.size === 0) this.own = { done: body.own.answered + body.own.skipped, total: body.own.total };
     this.rail.showProgress(this.own);
     this.showLink();

@@ -111,20 +111,21 @@ export class Views {
   /* The largest whole multiple of the picture's pixels at which all shown tiles fit. */
   layout() {
     const shown = this.single >= 0 ? 1 : this.tiles.length;
+    if (!this.tiles.length) return;
     const side = this.tiles[0].canvas.width || 96;
     const { clientWidth, clientHeight } = this.root;
     const isNarrow = matchMedia("(max-width: 860px)").matches;
     let best = { pixels: 0, columns: 1 };
-    for (let columns = 1; columns <= shown; columns += 1) {
+    const fewest = isNarrow ? Math.min(2, shown) : 1; // on a phone two stand side by side, else one must scroll
+    for (let columns = fewest; columns <= shown; columns += 1) {
       const rows = Math.ceil(shown / columns);
       const width = (clientWidth - 12 * (columns + 1)) / columns;
       const height = isNarrow ? Infinity : (clientHeight - 12 * (rows + 1)) / rows - 26;
       const pixels = Math.min(width, height);
-      if (pixels > best.pixels && !(isNarrow && columns > 2)) best = { pixels, columns: isNarrow && shown > 1 ? 2 : columns };
+      if (pixels > best.pixels) best = { pixels, columns };
     }
-    if (isNarrow && shown > 1) best.pixels = (clientWidth - 36) / 2;
     const ratio = window.devicePixelRatio || 1;
-    const times = Math.max(1, Math.floor((best.pixels * ratio) / side)) / ratio;
+    const times = isNarrow ? best.pixels / side : Math.max(1, Math.floor((best.pixels * ratio) / side)) / ratio;
     this.root.style.setProperty("--side", `${side * times}px`);
     this.root.style.setProperty("--columns", best.columns);
   }
