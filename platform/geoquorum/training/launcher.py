@@ -40,6 +40,7 @@ def launch(folder: Path, verb: str, spec: Path, *, watch: Callable[[list[Event]]
     and SIGKILL ten seconds later. The child ends by itself when this process dies.
     """
     log = folder / f"{verb}.log"
+    reader = follow(folder / "events.jsonl")
     with log.open("ab") as words:
         child = subprocess.Popen(
             [sys.executable, "-m", "fusion", verb, str(spec), "--folder", str(folder)],
@@ -51,7 +52,6 @@ def launch(folder: Path, verb: str, spec: Path, *, watch: Callable[[list[Event]]
             start_new_session=True,
         )
     last: Event = {}
-    reader = follow(folder / "events.jsonl")
     try:
         is_over = False
         while not is_over:
@@ -68,8 +68,11 @@ def launch(folder: Path, verb: str, spec: Path, *, watch: Callable[[list[Event]]
 
 
 def follow(path: Path) -> Iterator[list[Event]]:
-    """New whole lines of an events file at each step, without end; the file may appear later."""
-    place = path.stat().st_size if path.exists() else 0
+    """New whole lines of an events file at each step, without end; what stands there now is old."""
+    return _read_from(path, path.stat().st_size if path.exists() else 0)
+
+
+def _read_from(path: Path, place: int) -> Iterator[list[Event]]:
     while True:
         lines: list[bytes] = []
         if path.exists():

@@ -1,6 +1,5 @@
 """Runs: queued with their spec, executed by a job, recorded with report, checkpoint and scores."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from geoquorum.accounts.services import record
 from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Cancelled, Claim, Retry, TimeLimit, enqueue, request_cancel
 from geoquorum.releases.models import BuildState, DatasetVersion
+from geoquorum.training.files import hash_file
 from geoquorum.training.launcher import Event, Outcome, launch
 from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
 
@@ -89,12 +89,10 @@ def execute_run(job: Job, claim: Claim) -> dict[str, Any]:
 def settle() -> int:
     """Ends runs and maps whose job ended without them: the worker died too often, or the job was cancelled unseen."""
     changed = 0
-    for rows in (Run.objects, MapProduct.objects):
+    for rows, when in ((Run.objects, {"finished_at": timezone.now()}), (MapProduct.objects, {})):
         waiting = rows.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).select_related("job")
         for row in waiting.filter(job__state__in=[JobState.FAILED, JobState.CANCELLED]):
-            row.state, row.reason = RunState(row.job.state), row.job.reason
-            row.save(update_fields=["state", "reason"])
-            changed += 1
+            changed += waiting.filter(pk=row.pk).update(state=RunState(row.job.state), reason=row.job.reason, **when)
     return changed
 
 
@@ -122,7 +120,7 @@ def _record_report(run: Run, folder: Path, follower: "_Follower", claim: Claim) 
         claim.lock()
         checkpoint, _created = Checkpoint.objects.update_or_create(
             run=run,
-            sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+            sha256=hash_file(weights),
             defaults={
                 "uri": str(weights),
                 "size_bytes": weights.stat().st_size,
@@ -146,7 +144,10 @@ def _record_report(run: Run, folder: Path, follower: "_Follower", claim: Claim) 
 
 
 def _record_scores(run: Run, report: RunReport, checkpoint: Checkpoint) -> None:
-    """The version's own benchmark: its test split, the task's metric, network and baselines side by side."""
+    """The version's own benchmark: its test split, the task's metric, network and baselines side by side.
+
+    A test split of a single block has no interval, and a number without one is no score: the report alone holds it.
+    """
     benchmark, _created = Benchmark.objects.get_or_create(
         project=run.project,
         slug=f"{run.version.name}-{run.version.number}-{run.task}",
@@ -160,9 +161,9 @@ def _record_scores(run: Run, report: RunReport, checkpoint: Checkpoint) -> None:
     )
     rows = [(checkpoint, "", report.test)] + [(None, name, scores) for name, scores in report.baselines.items()]
     for owner, baseline, scores in rows:
-        if scores is None:
+        found = (scores or {}).get(report.metric, {})
+        if found.get("low") is None:
             continue
-        found = scores[report.metric]
         Score.objects.update_or_create(
             benchmark=benchmark,
             checkpoint=owner,
@@ -187,6 +188,9 @@ class _Follower:
     def watch(self, events: list[Event]) -> None:
         """Takes new events; raises Interrupted when the claim is lost, cancelled or out of time."""
         self.claim.check()
+        for event in events:
+            if event["event"] == "start":  # what an earlier attempt did after its last checkpoint is done again
+                self.points = [point for point in self.points if point["step"] <= event["step"]]
         shown = [event for event in events if event["event"] in ("step", "epoch")]
         if not shown:
             return

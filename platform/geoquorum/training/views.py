@@ -21,7 +21,7 @@ from geoquorum.accounts.services import has_role, require_role
 from geoquorum.campaigns.models import CampaignState, RoundSample
 from geoquorum.catalog.models import Region
 from geoquorum.releases.models import DatasetVersion
-from geoquorum.training import mapping, pictures, services
+from geoquorum.training import layers, mapping, reports, services, tables
 from geoquorum.training.models import MapProduct, Run, RunState
 
 STOP_POLLING = 286  # htmx swaps this answer in and asks no more
@@ -33,9 +33,7 @@ def list_runs(request: HttpRequest) -> HttpResponse:
     """Runs of the projects in view, newest first."""
     runs = Run.objects.filter(project__in=projects_in_view(request)).select_related("project", "version")
     page = Paginator(runs.order_by("-pk"), 50).get_page(request.GET.get("page"))
-    return render(
-        request, "training/runs.html", {"page": page, "rows": [(run, pictures.headline(run)) for run in page]}
-    )
+    return render(request, "training/runs.html", {"page": page, "rows": [(run, reports.headline(run)) for run in page]})
 
 
 @login_required
@@ -59,13 +57,13 @@ def show_run(request: HttpRequest, run_id: int) -> HttpResponse:
     run = _run(request, run_id, Role.EXPERT)
     context = {
         "run": run,
-        "live": pictures.describe_progress(run),
+        "live": reports.describe_progress(run),
         "is_curator": has_role(user=request.user, project=run.project, minimum=Role.CURATOR),
     }
     if run.state == RunState.DONE:
-        context |= pictures.describe_report(run)
+        context |= reports.describe_report(run)
         context["maps"] = run.maps.select_related("region").order_by("region__name")
-        mapped = run.maps.values("region")
+        mapped = run.maps.exclude(state__in=[RunState.FAILED, RunState.CANCELLED]).values("region")
         context["regions"] = run.project.regions.exclude(pk__in=mapped).filter(scenes__isnull=False).distinct()
     return render(request, "training/run.html", context)
 
@@ -79,7 +77,7 @@ def show_progress(request: HttpRequest, run_id: int) -> HttpResponse:
         response = HttpResponse(status=STOP_POLLING)
         response["HX-Refresh"] = "true"
         return response
-    return render(request, "training/progress.html", {"run": run, "live": pictures.describe_progress(run)})
+    return render(request, "training/progress.html", {"run": run, "live": reports.describe_progress(run)})
 
 
 @login_required
@@ -97,11 +95,11 @@ def cancel_run(request: HttpRequest, run_id: int) -> HttpResponse:
 def download_table(request: HttpRequest, run_id: int, table: str) -> HttpResponse:
     """The numbers behind a figure as CSV."""
     run = _run(request, run_id, Role.EXPERT)
-    if table not in pictures.TABLES or run.report is None:
+    if table not in tables.TABLES or run.report is None:
         raise Http404
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="run-{run.pk}-{table}.csv"'
-    csv.writer(response).writerows(pictures.TABLES[table](run))
+    csv.writer(response).writerows(tables.TABLES[table](run))
     return response
 
 
@@ -124,14 +122,14 @@ def start_map(request: HttpRequest, run_id: int) -> HttpResponse:
 def show_map(request: HttpRequest, map_id: int) -> HttpResponse:
     """A map over the imagery, its confidence, and the reference beside it where there is one."""
     product = _map(request, map_id)
-    context: dict[str, Any] = {"map": product, "tiles": pictures.basemap()}
+    context: dict[str, Any] = {"map": product, "tiles": layers.basemap()}
     if product.state == RunState.DONE:
         scheme = schemes.find(product.summary["scheme"])
         shares = product.summary["shares"]
         context |= {
             "scheme": scheme,
             "legend": [(label, shares.get(label.code, 0.0)) for label in scheme.classes],
-            "layers": pictures.map_layers(product),
+            "layers": layers.map_layers(product),
         }
     return render(request, "training/map.html", context)
 
@@ -141,9 +139,9 @@ def show_map(request: HttpRequest, map_id: int) -> HttpResponse:
 def show_layer(request: HttpRequest, map_id: int, layer: str) -> HttpResponse:
     """One layer of a map as PNG in web-mercator pixels: classes, confidence, imagery or reference."""
     product = _map(request, map_id)
-    if product.state != RunState.DONE or layer not in pictures.LAYERS:
+    if product.state != RunState.DONE or layer not in layers.LAYERS:
         raise Http404
-    image = pictures.draw_layer(product, layer)
+    image = layers.draw_layer(product, layer)
     headers = {"Cache-Control": "private, max-age=3600"}
     return HttpResponse(image, content_type="image/png", headers=headers)
 
