@@ -51,12 +51,13 @@ export class Views {
         clearTimeout(slow);
       }
     }));
+    this.layout();
     return ticket === this.ticket;
   }
 
   seasons() {
-    const view = this.page.question.views.find((one) => one.has_seasons);
-    return view ? this.pictures.seasonsOf(this.sample, view) : [];
+    const lists = this.page.question.views.filter((one) => one.has_seasons).map((one) => this.pictures.seasonsOf(this.sample, one));
+    return lists.reduce((longest, list) => (list.length > longest.length ? list : longest), []);
   }
 
   turnSeason(step) {
@@ -81,7 +82,6 @@ export class Views {
 
   toggleZoom() {
     this.isCellOnly = !this.isCellOnly;
-    this.root.classList.toggle("cell-only", this.isCellOnly);
     return this.paint();
   }
 
@@ -152,6 +152,8 @@ class Tile {
     this.context.clearRect(0, 0, image.width, image.width);
     this.context.drawImage(image, start, start, side, side, 0, 0, image.width, image.width);
     this.shown = { start, side, cell, whole: image.width };
+    this.outline.hidden = side === cell;
+    this.outline.style.inset = `${(50 * (image.width - cell)) / image.width}%`;
     this.caption.textContent = season;
     this.canvas.setAttribute("aria-label", `${this.title}, ${season || "one date"}`);
     this.say("");
