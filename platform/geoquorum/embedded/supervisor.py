@@ -97,7 +97,7 @@ class Supervisor:
 
     def report(self, name: str, what: str) -> None:
         """One line about one service."""
-        self.say(f"{name:<16}{what}")
+        self.say(f"{name:<17}{what}")
 
     def _on_signal(self, number: int, frame: object) -> None:
         if not self._has_signal:
