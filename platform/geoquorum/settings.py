@@ -108,7 +108,8 @@ STATIC_URL = "/static/"
 # Leaflet's files are served from django-leaflet, whose app is not installed: it needs GeoDjango's system libraries.
 LEAFLET = Path(str(find_spec("leaflet").origin)).parent
 STATICFILES_DIRS = [PACKAGE / "static", LEAFLET / "static"]
-STATIC_ROOT = Path(env("GEOQUORUM_STATIC_ROOT", default=str(GEOQUORUM_HOME / "static")))
+# Collected for production; the embedded server finds the files where they lie.
+STATIC_ROOT = None if IS_EMBEDDED else Path(env("GEOQUORUM_STATIC_ROOT", default=str(GEOQUORUM_HOME / "static")))
 WHITENOISE_USE_FINDERS = IS_EMBEDDED
 if not IS_EMBEDDED:
     STORAGES = {

@@ -117,20 +117,24 @@ class Session(models.Model):
 
 
 class Assignment(models.Model):
-    """The mutable row of voting: one expert, one sample, one round. `slot` is the place below the quota that it takes;
-    a skipped sample takes none. `quota` repeats the round's (a foreign key of both columns holds it equal), so that
-    the database itself refuses a slot beyond the quota."""
+    """The mutable row of voting: one expert, one sample, one round. `slot` is the place it takes below the quota;
+    a skipped sample and a claim that ran out (released) take none. `quota` repeats the round's, and a foreign key of
+    both columns holds it equal, so that the database itself refuses a slot beyond the quota."""
 
     class State(models.TextChoices):
         CLAIMED = "claimed", _("claimed")
         ANSWERED = "answered", _("answered")
         SKIPPED = "skipped", _("skipped")
+        RELEASED = "released", _("released")
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="assignments")
-    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="assignments")
+    # The unique constraints below begin with the round; no page asks by session.
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="assignments", db_index=False)
     sample = models.ForeignKey("catalog.Sample", on_delete=models.PROTECT, related_name="assignments")
     expert = models.ForeignKey("accounts.Expert", on_delete=models.PROTECT, related_name="assignments")
-    session = models.ForeignKey(Session, on_delete=models.SET_NULL, null=True, related_name="assignments")
+    session = models.ForeignKey(
+        Session, on_delete=models.SET_NULL, null=True, related_name="assignments", db_index=False
+    )
     quota = models.PositiveSmallIntegerField()
     slot = models.PositiveSmallIntegerField(null=True)
     state = models.CharField(max_length=10, choices=State, default=State.CLAIMED)
@@ -145,9 +149,9 @@ class Assignment(models.Model):
                 condition=models.Q(slot=None) | models.Q(slot__lt=models.F("quota")), name="assignment_slot_below_quota"
             ),
             models.CheckConstraint(
-                condition=models.Q(state="skipped", slot=None)
-                | (~models.Q(state="skipped") & models.Q(slot__isnull=False)),
-                name="assignment_slot_unless_skipped",
+                condition=models.Q(state__in=["skipped", "released"], slot=None)
+                | models.Q(state__in=["claimed", "answered"], slot__isnull=False),
+                name="assignment_slot_while_it_counts",
             ),
         ]
         indexes = [
@@ -170,14 +174,15 @@ class Vote(models.Model):
         SKIP = "skip", _("skip")
         TAKEN_BACK = "taken_back", _("taken back")
 
-    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="votes")
+    # Found by (assignment, revision) and (campaign, sample): further indexes would only slow the writing down.
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="votes", db_index=False)
     revision = models.PositiveSmallIntegerField(default=0)
     client_uuid = models.UUIDField(default=uuid.uuid4, unique=True)
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="votes")
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="votes", db_index=False)
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="votes")
     sample = models.ForeignKey("catalog.Sample", on_delete=models.PROTECT, related_name="votes")
     expert = models.ForeignKey("accounts.Expert", on_delete=models.PROTECT, related_name="votes")
-    session = models.ForeignKey(Session, on_delete=models.PROTECT, null=True, related_name="votes")
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, null=True, related_name="votes", db_index=False)
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.ANSWER)
     code = models.CharField(max_length=40, blank=True)
     answer = models.JSONField(null=True)

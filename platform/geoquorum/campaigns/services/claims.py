@@ -41,7 +41,7 @@ LIMIT 100 FOR UPDATE OF s SKIP LOCKED
 """
 RELEASE = """
 WITH freed AS (
-    UPDATE campaigns_assignment SET state = 'skipped', slot = NULL
+    UPDATE campaigns_assignment SET state = 'released', slot = NULL, lease_until = NULL
     WHERE id = ANY(%(assignments)s) AND state = 'claimed' AND lease_until < clock_timestamp()
     RETURNING round_id, sample_id
 ), counted AS (SELECT round_id, sample_id, count(*) AS n FROM freed GROUP BY 1, 2)
@@ -60,7 +60,7 @@ CROSS JOIN LATERAL (
       AND s.position >= first AND s.position < stop
       AND (SELECT a.id FROM campaigns_assignment a
            WHERE a.round_id = s.round_id AND a.sample_id = s.sample_id AND a.expert_id = %(expert)s
-             AND NOT (a.state = 'skipped' AND a.lease_until IS NOT NULL)) IS NULL
+             AND a.state <> 'released') IS NULL
     ORDER BY s.position LIMIT %(window)s) AS found
 """
 LOCK_FREE = f"""
@@ -86,7 +86,7 @@ WITH free AS (
     ON CONFLICT (round_id, sample_id, expert_id) DO UPDATE
         SET state = 'claimed', slot = EXCLUDED.slot, lease_until = EXCLUDED.lease_until,
             session_id = EXCLUDED.session_id
-        WHERE old.state = 'skipped' AND old.lease_until IS NOT NULL
+        WHERE old.state = 'released'
     RETURNING id, sample_id
 ), counted AS (
     UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + 1

@@ -106,7 +106,7 @@ def close_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
     held.rounds.filter(closed_at=None).update(closed_at=Now())
     # `slots_taken` keeps what was true at the end; nothing reads it once the round is over.
     ended = Assignment.objects.filter(campaign=held, state=Assignment.State.CLAIMED)
-    detail = {"claims_ended": ended.update(state=Assignment.State.SKIPPED, slot=None, lease_until=Now())}
+    detail = {"claims_ended": ended.update(state=Assignment.State.RELEASED, slot=None, lease_until=None)}
     record(project=held.project, actor=by, action="campaign closed", subject=f"campaign {held.pk}", detail=detail)
     campaign.refresh_from_db()
     if held.assignments.filter(state=Assignment.State.ANSWERED).exists():

@@ -67,4 +67,4 @@ def list_history(*, campaign: Campaign, expert: Expert) -> list[Vote]:
 
 
 ANSWERED = Q(state=Assignment.State.ANSWERED)
-SKIPPED = Q(state=Assignment.State.SKIPPED, lease_until=None)  # with a date, a claim that ended, not a skip
+SKIPPED = Q(state=Assignment.State.SKIPPED)
