@@ -61,7 +61,7 @@ def new_version(request: HttpRequest, run_id: int) -> HttpResponse:
     """Form and start of a new version from one consensus run."""
     run = get_object_or_404(ConsensusRun.objects.select_related("campaign__project"), pk=run_id)
     require_role(user=request.user, project=run.campaign.project, minimum=Role.CURATOR)
-    form = ReleaseForm(request.POST or None, run=run)
+    form = ReleaseForm(request.POST if request.method == "POST" else None, run=run)
     if request.method == "POST" and form.is_valid():
         try:
             version = services.start_release(run=run, by=request.user, **form.request())

@@ -38,7 +38,7 @@ def start_run(
         run = Run.objects.create(
             project=version.project,
             version=version,
-            name=name or f"{declared.title} on {version}",
+            name=(name or f"{declared.title} on {version}")[:120],
             task=task,
             spec=spec.to_json(),
             seed=spec.seed,
@@ -150,9 +150,9 @@ def _record_scores(run: Run, report: RunReport, checkpoint: Checkpoint) -> None:
     """
     benchmark, _created = Benchmark.objects.get_or_create(
         project=run.project,
-        slug=f"{run.version.name}-{run.version.number}-{run.task}",
+        slug=f"version-{run.version_id}-{run.task}",
         defaults={
-            "name": f"{tasks.find(run.task).title}: {run.version}, test split",
+            "name": f"{tasks.find(run.task).title}: {run.version}, test split"[:120],
             "version": run.version,
             "task": run.task,
             "metric": report.metric,

@@ -17,7 +17,7 @@ TINY: dict[str, Any] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> dict[str, Any]:
     """Fields of a RunSpec for a network of four channels and two epochs."""
     return dict(TINY)

@@ -1,0 +1,305 @@
+"""A run that was trained for real: its report, scores, pages and tables, and the map it draws of a held-out city."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from django.urls import reverse
+from PIL import Image
+
+from fusion import grid, maps
+from fusion import scheme as schemes
+from fusion.errors import BadInputError, SpecError
+from fusion.pack import Pack
+from geoquorum.campaigns import services as campaigns
+from geoquorum.catalog.models import Region, Sample
+from geoquorum.queue.models import Job, JobState
+from geoquorum.training import mapping, mosaics, services
+from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
+from tests import given
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def run(shared_rows, tiny):
+    """Trained on one city, chosen by another, tested on the third."""
+    version = given.version(given.project(), cities=3)
+    made = services.start_run(version=version, task="lcz", by=None, changes=tiny)
+    given.work(made.job, services.execute_run)
+    made.refresh_from_db()
+    return made
+
+
+@pytest.fixture(scope="module")
+def product(run):
+    """The map of the held-out city by that run."""
+    region = Region.objects.get(project=run.project, name=run.version.summary["cities"]["test"][0])
+    made = mapping.start_map(run=run, region=region, by=None)
+    given.work(made.job, mapping.execute_map)
+    made.refresh_from_db()
+    return made
+
+
+def log_in(client, run, role="curator"):
+    client.force_login(given.member(run.project, role))
+    return client
+
+
+def read_page(client, name, *words) -> str:
+    answer = client.get(reverse(f"training:{name}", args=words))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_a_finished_run_has_report_checkpoint_and_scores(run):
+    assert run.state == RunState.DONE, run.reason
+    assert run.report["pack_sha256"] == run.version.sha256
+    assert run.report["is_simulated"] is True
+    assert run.report["test"]["n"] == given.CELLS**2
+    assert run.progress["share"] == 1.0
+    assert run.device == run.report["device"] != ""
+    checkpoint = Checkpoint.objects.get(run=run)
+    assert checkpoint.is_best
+    assert Path(checkpoint.uri).stat().st_size == checkpoint.size_bytes
+    assert checkpoint.uri == str(Path(run.folder) / run.report["checkpoint"])
+    assert checkpoint.metrics == {"oa": run.report["test"]["oa"]}
+
+
+def test_scores_lie_on_the_benchmark_of_the_version(run):
+    benchmark = Benchmark.objects.get(version=run.version)
+    assert (benchmark.task, benchmark.split, benchmark.metric) == ("lcz", "test", "oa")
+    own = {"": run.report["test"], **run.report["baselines"]}
+    expected = {name: found["oa"] for name, found in own.items() if found["oa"]["low"] is not None}
+    scores = {score.baseline: score for score in Score.objects.filter(benchmark=benchmark)}
+    assert set(scores) == set(expected)
+    for name, score in scores.items():
+        assert (score.value, score.low, score.high) == tuple(expected[name][key] for key in ("value", "low", "high"))
+        assert (score.checkpoint is None) == (name != "")
+
+
+def test_the_page_of_a_finished_run_shows_its_score_and_figures(run, client):
+    page = read_page(log_in(client, run), "run", run.pk)
+    assert f"{run.report['test']['oa']['value']:.3f}" in page
+    assert run.report["weights_sha256"] in page
+    assert page.count("<svg") >= 5
+    assert "Stop this run" not in page
+    assert "hx-trigger" not in page
+    assert "Draw this city" in page
+    assert "simulated" in page.lower()
+
+
+def test_an_expert_sees_the_run_without_its_buttons(run, client):
+    page = read_page(log_in(client, run, "expert"), "run", run.pk)
+    assert "Draw this city" not in page
+
+
+@pytest.mark.parametrize("state", [RunState.QUEUED, RunState.RUNNING, RunState.FAILED, RunState.CANCELLED])
+def test_the_page_of_a_run_that_is_not_done_says_how_it_is(run, client, state):
+    Run.objects.filter(pk=run.pk).update(state=state, report=None, reason="The lamp went out.")
+    page = read_page(log_in(client, run), "run", run.pk)
+    assert ("Stop this run" in page) == (state in (RunState.QUEUED, RunState.RUNNING))
+    assert ('hx-trigger="every 2s"' in page) == (state in (RunState.QUEUED, RunState.RUNNING))
+    assert "The lamp went out." in page
+    assert page.count("<svg") >= 2
+
+
+def test_a_run_without_events_says_when_curves_appear(run, client):
+    Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, report=None, events=[], progress={})
+    assert "Curves appear after the first steps" in read_page(log_in(client, run), "run", run.pk)
+
+
+def test_progress_is_told_until_the_run_is_over(run, client):
+    log_in(client, run)
+    over = client.get(reverse("training:progress", args=[run.pk]))
+    assert (over.status_code, over["HX-Refresh"], over.content) == (286, "true", b"")
+    Run.objects.filter(pk=run.pk).update(state=RunState.RUNNING, report=None)
+    page = read_page(client, "progress", run.pk)
+    assert 'id="live"' in page
+    assert "<html" not in page
+
+
+def test_the_list_of_runs_shows_the_held_out_score(run, client):
+    log_in(client, run)
+    assert f"{run.report['test']['oa']['value']:.3f}" in read_page(client, "list")
+
+
+@pytest.mark.parametrize("table", ["curves", "accuracies", "classes", "confusion", "reliability"])
+def test_every_figure_has_its_table(run, client, table):
+    answer = log_in(client, run).get(reverse("training:table", args=[run.pk, table]))
+    assert answer["Content-Type"].startswith("text/csv")
+    assert f'filename="run-{run.pk}-{table}.csv"' in answer["Content-Disposition"]
+    rows = list(csv.reader(io.StringIO(answer.content.decode())))
+    assert len(rows) > 1
+    assert {len(row) for row in rows} == {len(rows[0])}
+    if table == "confusion":
+        counts = np.array([row[1:] for row in rows[1:]], dtype=float)
+        assert counts.sum() == run.report["test"]["n"]
+        assert [row[0] for row in rows[1:]] == list(schemes.find("lcz17").codes)
+
+
+def test_an_unknown_table_is_not_there(run, client):
+    assert log_in(client, run).get(reverse("training:table", args=[run.pk, "secrets"])).status_code == 404
+
+
+def test_curves_can_be_read_while_the_run_goes_on(run, client):
+    Run.objects.filter(pk=run.pk).update(state=RunState.RUNNING, report=None)
+    assert log_in(client, run).get(reverse("training:table", args=[run.pk, "curves"])).status_code == 200
+    assert client.get(reverse("training:table", args=[run.pk, "classes"])).status_code == 404
+
+
+def test_a_run_is_started_on_the_page_and_over_the_api(run, client):
+    log_in(client, run)
+    answer = client.post(reverse("training:start", args=[run.version_id]), {"task": "lcz"})
+    started = Run.objects.latest("pk")
+    assert answer.url == reverse("training:run", args=[started.pk])
+    body = {"version": run.version_id, "task": "lcz", "spec": {"epochs": 3}}
+    told = client.post("/api/v1/runs", body, content_type="application/json")
+    assert (told.status_code, told.json()["state"]) == (201, "queued")
+    assert Run.objects.latest("pk").spec["epochs"] == 3
+    wrong = client.post("/api/v1/runs", body | {"spec": {"epoch": 3}}, content_type="application/json")
+    assert wrong.status_code == 400
+    assert "'epoch' is not a field" in wrong.json()["detail"]
+    page = client.post(reverse("training:start", args=[run.version_id]), {"task": "weather"}, follow=True)
+    assert "weather" in page.content.decode()
+
+
+def test_a_map_is_a_cloud_optimised_geotiff_with_its_confidence(product):
+    assert product.state == RunState.DONE, product.reason
+    planned, _files = given.city_files(2)
+    with rasterio.open(product.uri) as dataset:
+        assert (dataset.driver, dataset.crs.to_epsg(), dataset.res) == ("GTiff", planned.epsg, (100.0, 100.0))
+        assert (dataset.bounds.left, dataset.bounds.top) == planned.origin
+        assert dataset.shape == (planned.size_px // 10,) * 2
+        assert dataset.colormap(1)[1] != dataset.colormap(1)[2]
+        assert dataset.tags()["SIMULATED"] == "yes"
+        codes = dataset.read(1)
+    assert set(np.unique(codes)) <= {label.value for label in schemes.find("lcz17").classes}
+    with rasterio.open(product.confidence_uri) as sure:
+        assert 0 < sure.read(1).min() <= sure.read(1).max() <= 100
+
+
+def test_a_map_says_how_it_agrees_with_what_is_known(product):
+    agreement = product.summary["agreement"]
+    assert agreement["source"] == "simulated truth"
+    assert 0 < agreement["n"] <= given.CELLS**2
+    assert 0 <= agreement["oa"]["value"] <= 1
+    assert sum(product.summary["shares"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_reference_lies_on_the_map_raster(product):
+    scheme = schemes.find("lcz17")
+    index = maps.read_map(product.summary["reference_uri"], scheme)
+    with rasterio.open(product.uri) as dataset:
+        assert index.shape == dataset.shape
+        for sample in Sample.objects.filter(region=product.region):
+            west, south, east, north = grid.parse_cell(sample.cell).bounds
+            row, column = dataset.index((west + east) / 2, (south + north) / 2)
+            if index[row, column] >= 0:
+                assert scheme.codes[index[row, column]] == sample.references.get().code
+
+
+def test_the_page_of_a_map_shows_legend_and_files(product, client):
+    page = read_page(log_in(client, product.run, "expert"), "map", product.pk)
+    assert "map-layers" in page
+    assert reverse("training:download_map", args=[product.pk, "confidence"]) in page
+    assert product.sha256[:16] in page
+    assert "simulated" in page.lower()
+
+
+@pytest.mark.parametrize("layer", ["classes", "confidence", "imagery", "reference"])
+def test_every_layer_is_a_picture(product, client, layer):
+    answer = log_in(client, product.run).get(reverse("training:layer", args=[product.pk, layer]))
+    image = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert answer["Content-Type"] == "image/png"
+    assert image.shape[2] == 4
+    assert image[..., 3].max() == 255
+    assert "private" in answer["Cache-Control"]
+
+
+def test_files_of_a_map_are_handed_out_by_name_of_their_part(product, client):
+    log_in(client, product.run)
+    answer = client.get(reverse("training:download_map", args=[product.pk, "classes"]))
+    assert b"".join(answer.streaming_content) == Path(product.uri).read_bytes()
+    for part in ("reference", "spec", "etc"):
+        assert client.get(reverse("training:download_map", args=[product.pk, part])).status_code == 404
+    assert client.get(reverse("training:layer", args=[product.pk, "secrets"])).status_code == 404
+
+
+def test_a_map_is_hidden_from_experts_while_its_city_is_voted_on(product, client):
+    samples = list(Sample.objects.filter(region=product.region)[:2])
+    again = given.campaign(product.run.project, samples=samples)
+    addresses = [
+        reverse("training:map", args=[product.pk]),
+        reverse("training:layer", args=[product.pk, "classes"]),
+        reverse("training:download_map", args=[product.pk, "classes"]),
+    ]
+    expert = log_in(client, product.run, "expert")
+    assert [expert.get(address).status_code for address in addresses] == [403] * 3
+    curator = log_in(client, product.run, "curator")
+    assert [curator.get(address).status_code for address in addresses] == [200] * 3
+    campaigns.close_campaign(campaign=again, by=None)
+    expert = log_in(client, product.run, "expert")
+    assert [expert.get(address).status_code for address in addresses] == [200] * 3
+
+
+def test_a_map_that_stands_is_not_drawn_again(product):
+    jobs = Job.objects.count()
+    again = mapping.start_map(run=product.run, region=product.region, by=None)
+    assert (again.pk, again.state, Job.objects.count()) == (product.pk, RunState.DONE, jobs)
+
+
+def test_a_map_that_failed_can_be_asked_for_again(run, client):
+    region = given.region(run.project, "Nowhere")
+    product = mapping.start_map(run=run, region=region, by=None)
+    job = given.work(product.job, mapping.execute_map)
+    product.refresh_from_db()
+    assert (product.state, job.state) == (RunState.FAILED, JobState.FAILED)
+    assert "has no sentinel1 scene" in product.reason
+    assert "has no sentinel1 scene" in read_page(log_in(client, run), "map", product.pk)
+    assert mapping.start_map(run=run, region=region, by=None).state == RunState.QUEUED
+
+
+def test_a_map_is_asked_for_on_the_page(run, client):
+    region = run.project.regions.exclude(name=run.version.summary["cities"]["test"][0]).first()
+    answer = log_in(client, run).post(reverse("training:start_map", args=[run.pk]), {"region": region.pk})
+    product = MapProduct.objects.latest("pk")
+    assert (answer.url, product.state) == (reverse("training:map", args=[product.pk]), RunState.QUEUED)
+    assert 'hx-trigger="every 2s"' in read_page(client, "map", product.pk)
+    other = given.region(given.project(), "Foreign")
+    wrong = client.post(reverse("training:start_map", args=[run.pk]), {"region": other.pk})
+    assert wrong.status_code == 404
+    assert client.post(reverse("training:start_map", args=[run.pk]), {"region": "²"}).status_code == 404
+
+
+def test_only_a_finished_run_draws_maps(run):
+    Run.objects.filter(pk=run.pk).update(state=RunState.FAILED, report=None)
+    with pytest.raises(SpecError, match="only a finished run"):
+        mapping.start_map(run=Run.objects.get(pk=run.pk), region=run.project.regions.first(), by=None)
+
+
+def test_scenes_with_other_pixels_than_learned_are_refused(run):
+    region = run.project.regions.first()
+    scene = region.scenes.get(modality="sentinel2")
+    mosaic = mosaics.read_mosaic(scene, Pack.open(run.version.uri).array("sentinel2").bands)
+    with pytest.raises(BadInputError, match=r"pixels of 10 .*learned from pixels of 20 m"):
+        mosaics.check_alike(region, {"sentinel2": mosaic}, 20.0)
+    assert mosaics.check_alike(region, {"sentinel2": mosaic}, 10.0) is mosaic
+
+
+def test_windows_are_centred_on_their_map_pixel():
+    values = np.arange(60 * 60).reshape(1, 60, 60)
+    windows = mosaics.cut_windows(values, 32)
+    assert windows.shape == (6, 6, 1, 32, 32)
+    middle = windows[3, 3, 0]
+    assert np.array_equal(middle[11:21, 11:21], values[0, 30:40, 30:40])
+    assert windows[0, 0, 0, 11, 11] == values[0, 0, 0]
+
+
+def test_a_region_too_large_for_one_map_is_refused():
+    wide = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (1, 4000, 4000), (0, 0, 0))
+    with pytest.raises(BadInputError, match="40000"):
+        mosaics.cut_windows(wide, 32)
