@@ -57,7 +57,7 @@ class House:
         assert self.process.stdout
         self.lines.extend(line.rstrip() for line in self.process.stdout)
 
-    def wait_up(self, seconds: float = 60) -> "House":
+    def wait_up(self, seconds: float = 120) -> "House":
         wait_for(lambda: self.says("Geoquorum is at") or self.process.poll() is not None, seconds, "up to be up")
         assert self.process.poll() is None, "\n".join(self.lines)
         return self

@@ -30,7 +30,7 @@ class Service:
     user: tuple[int, int] | None = None
     """User and group to run as, where they are not ours."""
     cwd: str = "/"
-    ready_within_s: float = 30.0
+    ready_within_s: float = 90.0
     stop_signal: int = signal.SIGTERM
     grace_s: float = 5.0
     works_in: str = ""
