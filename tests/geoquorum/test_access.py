@@ -1,6 +1,7 @@
 """Who may do what: every route of the resolver, by every kind of person, by GET and POST.
 
-A route that is not listed fails. Strangers learn nothing, not even that a thing exists: theirs is 404, and a superuser without a role is a stranger.
+A route that is not listed fails. Strangers learn nothing, not even that a thing exists: theirs is 404, and a
+superuser without a role is a stranger.
 """
 
 import json

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 from ninja.errors import HttpError
 
 from fusion.errors import GeoquorumError
@@ -45,7 +45,7 @@ def start_run(request: HttpRequest, wanted: RunIn) -> Any:
         )
     except GeoquorumError as error:
         raise HttpError(400, str(error)) from error
-    return 201, run
+    return Status(201, run)
 
 
 @router.get("/runs", response=list[RunOut])
