@@ -25,9 +25,14 @@ from tests import given
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def version():
+@pytest.fixture(scope="module")
+def shared_version(shared_rows):
     return given.version(given.project())
+
+
+@pytest.fixture
+def version(shared_version):
+    return DatasetVersion.objects.select_related("project", "consensus_run").get(pk=shared_version.pk)
 
 
 def make(version: DatasetVersion, exporter: str):
@@ -124,7 +129,8 @@ def test_an_export_that_fails_says_why_and_can_be_asked_for_again(version, monke
     assert make(version, "pack").state == BuildState.READY
 
 
-def test_a_damaged_pack_is_not_exported(version):
+def test_a_damaged_pack_is_not_exported():
+    version = given.version(given.project())
     path = next((Path(version.uri) / "arrays").iterdir())
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

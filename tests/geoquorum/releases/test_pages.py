@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from geoquorum.campaigns import services as campaigns
+from geoquorum.campaigns.models import ConsensusRun
 from geoquorum.catalog.models import Sample
 from geoquorum.releases import services
 from geoquorum.releases.models import BuildState, DatasetVersion
@@ -25,15 +26,26 @@ FORM = {
 }
 
 
-@pytest.fixture
-def version():
+@pytest.fixture(scope="module")
+def shared_version(shared_rows):
     return given.version(given.project())
 
 
 @pytest.fixture
-def run():
+def version(shared_version):
+    return DatasetVersion.objects.select_related("project", "consensus_run").get(pk=shared_version.pk)
+
+
+@pytest.fixture(scope="module")
+def shared_run(shared_rows):
     project = given.project()
     return given.consensus(project, [given.city(project)])
+
+
+@pytest.fixture
+def run(shared_run, settings, tmp_path):
+    settings.GEOQUORUM_DATA = tmp_path / "data"
+    return ConsensusRun.objects.select_related("campaign__project").get(pk=shared_run.pk)
 
 
 def log_in(client, project, role="curator"):
@@ -85,7 +97,8 @@ def test_a_curator_sees_labels_while_others_vote(client, version):
     assert samples[0].key in read_page(log_in(client, version.project), version)
 
 
-def test_a_pack_that_is_gone_is_said_on_the_page(client, version):
+def test_a_pack_that_is_gone_is_said_on_the_page(client):
+    version = given.version(given.project())
     shutil.rmtree(version.uri)
     page = read_page(log_in(client, version.project), version)
     assert str(Path(version.uri)) in page
@@ -131,7 +144,7 @@ def test_the_form_starts_with_what_there_is(client, run):
 
 def test_the_form_starts_a_version(client, run):
     answer = log_in(client, run.campaign.project).post(reverse("releases:new", args=[run.pk]), FORM)
-    version = DatasetVersion.objects.get()
+    version = DatasetVersion.objects.get(project=run.campaign.project)
     assert answer.status_code == 302
     assert answer.url == reverse("releases:detail", args=[version.pk])
     assert version.design == {"kind": "block", "block_m": 640.0, "buffer_m": 0.0}
@@ -161,7 +174,7 @@ def test_the_form_says_what_is_wrong_and_starts_nothing(client, run, change, sai
     answer = log_in(client, run.campaign.project).post(reverse("releases:new", args=[run.pk]), FORM | change)
     assert answer.status_code == 400
     assert said in answer.content.decode()
-    assert not DatasetVersion.objects.exists()
+    assert not run.versions.exists()
 
 
 def test_a_single_city_cannot_be_held_out_whole(client, run):

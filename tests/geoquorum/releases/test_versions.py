@@ -33,11 +33,17 @@ def frozen(run: ConsensusRun, **choices) -> DatasetVersion:
     return made
 
 
-@pytest.fixture
-def run():
-    """The consensus on one made-up city."""
+@pytest.fixture(scope="module")
+def shared_run(shared_rows):
     project = given.project()
     return given.consensus(project, [given.city(project)])
+
+
+@pytest.fixture
+def run(shared_run, settings, tmp_path):
+    """The consensus on one made-up city; what is built from it lies in a folder of the test."""
+    settings.GEOQUORUM_DATA = tmp_path / "data"
+    return ConsensusRun.objects.select_related("campaign__project", "round").get(pk=shared_run.pk)
 
 
 def test_a_version_waits_in_the_queue_until_it_is_built(run):
@@ -97,7 +103,7 @@ def test_the_same_votes_and_files_give_the_same_bytes(run):
 
 def test_the_same_request_in_another_place_has_the_same_checksum(run, settings, tmp_path):
     first = frozen(run)
-    settings.GEOQUORUM_DATA = tmp_path
+    settings.GEOQUORUM_DATA = tmp_path / "another"
     DatasetVersion.objects.filter(pk=first.pk).delete()
     second = frozen(run)
     assert second.uri != first.uri
@@ -215,7 +221,7 @@ def test_a_block_in_two_splits_is_refused():
 def test_a_request_that_cannot_be_is_refused_at_once(run, choices, said):
     with pytest.raises(BadInputError, match=said):
         frozen(run, **choices)
-    assert not DatasetVersion.objects.exists()
+    assert not run.versions.exists()
 
 
 def test_an_unknown_modality_is_answered_with_the_known_ones(run):
