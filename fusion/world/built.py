@@ -8,13 +8,14 @@ import numpy.typing as npt
 from fusion.world.forms import FORMS, Form
 from fusion.world.materials import INDEX
 from fusion.world.noise import FloatArray, hash_uniform
-from fusion.world.site import Drawing, Site, make_palette, pick
+from fusion.world.site import CANOPY_SHADE, Drawing, Site, make_palette, pick
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Lots:
     """Lot of each sub-pixel: its integer key (i, j), metres from its middle (u, v), its sides, and whether it is street."""
 
+    block: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
     i: npt.NDArray[np.int32]
     j: npt.NDArray[np.int32]
     u: FloatArray
@@ -46,6 +47,7 @@ def _cut_lots(site: Site, form: Form) -> _Lots:
     i, u = _cut_lattice(in_u, lot_u)
     j, v = _cut_lattice(in_v, lot_v)
     return _Lots(
+        block=(block_i, block_j),
         i=block_i * 64 + i,
         j=block_j * 64 + j,
         u=u - lot_u / 2,
@@ -88,7 +90,7 @@ def _draw_open_ground(site: Site, form: Form, is_street: npt.NDArray[np.bool_]) 
     noise = site.noise
     material = pick(make_palette(site.rng, form.yard, 1.0), noise["clump"])
     is_green = noise["crown"] < site.draw(form.green)
-    grass = np.where(noise["patchy"] < site.dryness * 0.8, INDEX["grass_dry"], INDEX["grass_green"])
+    grass = np.where(site.soften("patchy") < site.dryness * 0.8, INDEX["grass_dry"], INDEX["grass_green"])
     material = np.where(is_green, grass, material).astype(np.uint8)
     street = int(make_palette(site.rng, form.street, 0.5)[32])
     material[is_street] = street
@@ -96,7 +98,9 @@ def _draw_open_ground(site: Site, form: Form, is_street: npt.NDArray[np.bool_]) 
     is_tree &= ~is_street
     material[is_tree] = INDEX["tree_leafy"]
     height = np.where(is_tree, 7, 0).astype(np.uint8)
-    return Drawing(material=material, height=height, tone=0.85 + np.float32(0.3) * noise["fine"])
+    tone = 0.85 + np.float32(0.3) * noise["fine"]
+    tone[is_tree] *= CANOPY_SHADE
+    return Drawing(material=material, height=height, tone=tone)
 
 
 def _tree_level(cover: np.float32) -> np.float32:
@@ -107,6 +111,11 @@ def _tree_level(cover: np.float32) -> np.float32:
 def _draw_roofs(site: Site, form: Form, lots: _Lots, is_building: npt.NDArray[np.bool_], drawing: Drawing) -> None:
     i, j = lots.i[is_building], lots.j[is_building]
     low, high = form.height_m
-    drawing.material[is_building] = pick(make_palette(site.rng, form.roofs, 0.6), hash_uniform(i, j, site.salt + 3))
+    block_i, block_j = (number[is_building] for number in lots.block)
+    is_alike = hash_uniform(block_i, block_j, site.salt + 6) < form.alike
+    roof_i, roof_j = np.where(is_alike, block_i, i), np.where(is_alike, block_j, j)
+    drawing.material[is_building] = pick(
+        make_palette(site.rng, form.roofs, 0.6), hash_uniform(roof_i, roof_j, site.salt + 3)
+    )
     drawing.height[is_building] = (low + (high - low) * hash_uniform(i, j, site.salt + 4) ** 1.3).astype(np.uint8)
-    drawing.tone[is_building] = 0.75 + np.float32(0.5) * hash_uniform(i, j, site.salt + 5)
+    drawing.tone[is_building] = 0.75 + np.float32(0.5) * hash_uniform(roof_i, roof_j, site.salt + 5)

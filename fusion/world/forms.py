@@ -34,7 +34,8 @@ class Form:
     """Ranges for one class, in metres and shares. A block holds lots, a lot holds at most one building.
 
     `fill` is the building's share of its lot along each side, `courtyard_m` the depth of a closed row of houses around a
-    court (0: none), `round_share` the share of tanks, `spread` how much single buildings differ in size, `warp_m` how far
+    court (0: none), `round_share` the share of tanks, `spread` how much single buildings differ in size, `alike` the
+    share of blocks built at one time under one kind of roof, `warp_m` how far
     streets wander, `yard` what lies between buildings and `green` the share of that which is grass, `trees` the share of
     open ground under crowns.
     """
@@ -53,6 +54,7 @@ class Form:
     courtyard_m: Range = (0, 0)
     round_share: Range = (0, 0)
     spread: float = 0.2
+    alike: float = 0.0
     warp_m: float = 6.0
 
 
@@ -64,10 +66,11 @@ FORMS: dict[int, Form] = {
         fill=((0.75, 0.98), (0.75, 0.98)),
         occupancy=(0.8, 0.95),
         height_m=(25, 110),
+        alike=0.1,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
-        green=(0.0, 0.1),
-        trees=(0.0, 0.08),
+        green=(0.0, 0.3),
+        trees=(0.0, 0.12),
     ),
     1: Form(  # 2 compact mid-rise
         block_m=((70, 110), (80, 130)),
@@ -76,6 +79,7 @@ FORMS: dict[int, Form] = {
         fill=((0.97, 1.0), (0.97, 1.0)),
         occupancy=(0.93, 1.0),
         height_m=(12, 24),
+        alike=0.8,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
         green=(0.1, 0.5),
@@ -98,13 +102,14 @@ FORMS: dict[int, Form] = {
         block_m=((150, 240), (150, 240)),
         street_m=(12, 18),
         lot_m=((60, 85), (60, 85)),
-        fill=((0.35, 0.6), (0.35, 0.6)),
+        fill=((0.4, 0.62), (0.4, 0.62)),
         occupancy=(0.75, 0.95),
         height_m=(28, 75),
+        alike=0.7,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
-        green=(0.4, 0.65),
-        trees=(0.1, 0.3),
+        green=(0.3, 0.75),
+        trees=(0.05, 0.35),
     ),
     4: Form(  # 5 open mid-rise
         block_m=((140, 220), (110, 170)),
@@ -113,10 +118,11 @@ FORMS: dict[int, Form] = {
         fill=((0.75, 0.92), (0.34, 0.46)),
         occupancy=(0.85, 0.98),
         height_m=(11, 22),
+        alike=0.85,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
-        green=(0.45, 0.7),
-        trees=(0.1, 0.3),
+        green=(0.35, 0.75),
+        trees=(0.05, 0.35),
     ),
     5: Form(  # 6 open low-rise
         block_m=((60, 90), (110, 200)),
@@ -125,10 +131,11 @@ FORMS: dict[int, Form] = {
         fill=((0.5, 0.7), (0.4, 0.55)),
         occupancy=(0.85, 0.98),
         height_m=(4, 9),
+        alike=0.3,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
-        green=(0.65, 0.9),
-        trees=(0.1, 0.35),
+        green=(0.5, 0.9),
+        trees=(0.05, 0.35),
     ),
     6: Form(  # 7 lightweight low-rise
         block_m=((35, 90), (35, 90)),
@@ -139,8 +146,8 @@ FORMS: dict[int, Form] = {
         height_m=(2, 4),
         roofs=_SHACK_ROOFS,
         yard=(("soil_light", 3), ("soil_dark", 2)),
-        green=(0.0, 0.15),
-        trees=(0.0, 0.06),
+        green=(0.0, 0.25),
+        trees=(0.0, 0.1),
         street=(("soil_light", 2), ("soil_dark", 2)),
         spread=0.4,
         warp_m=25.0,
@@ -148,22 +155,22 @@ FORMS: dict[int, Form] = {
     7: Form(  # 8 large low-rise
         block_m=((200, 340), (180, 300)),
         street_m=(12, 20),
-        lot_m=((85, 150), (75, 130)),
-        fill=((0.6, 0.8), (0.55, 0.75)),
+        lot_m=((100, 170), (90, 150)),
+        fill=((0.65, 0.85), (0.6, 0.8)),
         occupancy=(0.75, 0.95),
         height_m=(4, 11),
         roofs=_HALL_ROOFS,
         yard=_PAVED,
-        green=(0.05, 0.2),
+        green=(0.05, 0.35),
         trees=(0.0, 0.05),
         warp_m=2.0,
     ),
     8: Form(  # 9 sparsely built
         block_m=((220, 420), (220, 420)),
         street_m=(5, 7),
-        lot_m=((50, 80), (50, 80)),
-        fill=((0.2, 0.36), (0.2, 0.36)),
-        occupancy=(0.55, 0.8),
+        lot_m=((45, 75), (45, 75)),
+        fill=((0.28, 0.42), (0.28, 0.42)),
+        occupancy=(0.7, 0.9),
         height_m=(3, 9),
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
@@ -175,7 +182,7 @@ FORMS: dict[int, Form] = {
     9: Form(  # 10 heavy industry
         block_m=((230, 380), (200, 340)),
         street_m=(10, 16),
-        lot_m=((35, 75), (35, 75)),
+        lot_m=((35, 70), (35, 70)),
         fill=((0.5, 0.85), (0.4, 0.75)),
         occupancy=(0.5, 0.7),
         height_m=(6, 30),
@@ -183,7 +190,7 @@ FORMS: dict[int, Form] = {
         yard=(("concrete", 2), ("gravel", 3), ("soil_dark", 2), ("asphalt_worn", 2)),
         green=(0.05, 0.3),
         trees=(0.0, 0.06),
-        round_share=(0.3, 0.6),
+        round_share=(0.4, 0.7),
         spread=0.45,
         warp_m=2.0,
     ),

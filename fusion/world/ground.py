@@ -16,7 +16,7 @@ SUB = 4
 SUB_M = PIXEL_M / SUB
 _TILE = 1024
 # Smoothing in metres: single plants and cars, crowns, groups of trees, fields of growth.
-_SCALES_M = {"fine": 0.0, "crown": 4.0, "clump": 11.0, "patchy": 45.0}
+_SCALES_M = {"fine": 0.0, "crown": 4.0, "clump": 11.0, "patchy": 45.0, "broad": 110.0}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,6 +46,8 @@ def draw_ground(city: City) -> Ground:
         neighbourhood = city.neighbourhoods[number]
         site = Site.at(rows, columns, neighbourhood, city, tiles)
         drawing = (draw_built if neighbourhood.label < 10 else draw_land)(site)
+        # Age, dust, moisture and paint differ from one neighbourhood to the next (assumption: 25 %).
+        np.multiply(drawing.tone, np.float32(np.exp(site.rng.normal(0, 0.25))), out=drawing.tone)
         _lay_ways(drawing, site, ways)
         place = (slice(rows.start * SUB, rows.stop * SUB), slice(columns.start * SUB, columns.stop * SUB))
         mask = inside.repeat(SUB, axis=0).repeat(SUB, axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from fusion.world.materials import INDEX
 from fusion.world.noise import FloatArray, hash_uniform
-from fusion.world.site import Drawing, Site, make_palette, pick
+from fusion.world.site import CANOPY_SHADE, Drawing, Site, make_palette, pick
 
 
 def draw_land(site: Site) -> Drawing:
@@ -22,7 +22,7 @@ def _draw_woods(site: Site) -> Drawing:
     material[site.noise["clump"] * 0.5 + crown * 0.5 > 1 - site.draw((0.05, 0.16))] = INDEX["grass_green"]
     height = (8 + 14 * crown).astype(np.uint8)
     height[material == INDEX["grass_green"]] = 0
-    return Drawing(material=material, height=height, tone=0.75 + np.float32(0.5) * crown)
+    return Drawing(material=material, height=height, tone=CANOPY_SHADE * (0.75 + np.float32(0.5) * crown))
 
 
 def _draw_park(site: Site) -> Drawing:
@@ -36,14 +36,15 @@ def _draw_park(site: Site) -> Drawing:
     else:
         is_tree = site.noise["clump"] * 0.7 + site.noise["crown"] * 0.3 < site.draw((0.28, 0.42))
     drawing.material[is_tree] = INDEX["tree_leafy"]
-    drawing.height[is_tree] = (5 + 9 * site.noise["crown"][is_tree]).astype(np.uint8)
+    drawing.tone[is_tree] *= CANOPY_SHADE
+    drawing.height[is_tree] = (7 + 9 * site.noise["crown"][is_tree]).astype(np.uint8)
     return drawing
 
 
 def _draw_bush(site: Site) -> Drawing:
     """C: bushes a few metres wide over dry grass and soil."""
-    floor = make_palette(site.rng, (("grass_dry", 3), ("soil_light", 2), ("soil_dark", 1), ("grass_green", 1.5)), 0.7)
-    material = pick(floor, site.noise["patchy"])
+    floor = make_palette(site.rng, (("grass_dry", 3), ("soil_light", 2), ("soil_dark", 1), ("grass_green", 0.4)), 0.7)
+    material = pick(floor, site.soften("patchy"))
     mix = site.noise["crown"] * 0.6 + site.noise["fine"] * 0.2 + site.noise["clump"] * 0.2
     is_bush = mix < site.draw((0.42, 0.58))
     material[is_bush] = INDEX["bush"]
@@ -69,12 +70,12 @@ def _draw_fields(site: Site) -> Drawing:
 
 
 def _draw_meadow(site: Site) -> Drawing:
-    is_dry = site.noise["patchy"] * 0.8 + site.noise["fine"] * 0.2 < site.dryness * 0.85
+    is_dry = site.soften("broad") < site.dryness * 0.85
     material = np.where(is_dry, INDEX["grass_dry"], INDEX["grass_green"]).astype(np.uint8)
     return Drawing(
         material=material,
         height=np.zeros(site.shape, np.uint8),
-        tone=0.85 + np.float32(0.2) * site.noise["clump"] + np.float32(0.1) * site.noise["fine"],
+        tone=0.9 + np.float32(0.15) * site.noise["broad"] + np.float32(0.05) * site.noise["fine"],
     )
 
 
@@ -83,10 +84,10 @@ def _draw_bare_hard(site: Site) -> Drawing:
     if site.rng.random() < 0.4:
         return _draw_rock(site)
     along, across = site.rotate(0.0)
-    step_u, step_v = site.draw((90, 220)), site.draw((90, 220))
+    step_u, step_v = site.draw((100, 400)), site.draw((60, 200))
     i, j = np.floor(along / step_u).astype(np.int32), np.floor(across / step_v).astype(np.int32)
     shares = (("asphalt_worn", 3), ("concrete", 2), ("asphalt_fresh", 1), ("gravel", 1))
-    material = pick(make_palette(site.rng, shares, 0.6), hash_uniform(i, j, site.salt))
+    material = pick(make_palette(site.rng, shares, 0.3), hash_uniform(i, j, site.salt))
     is_row = (across % 18 < 5) & (hash_uniform(i, j, site.salt + 1) < site.draw((0.1, 0.6)))
     is_car = is_row & (site.noise["fine"] < 0.5)
     material[is_car] = pick(make_palette(site.rng, (("roof_metal", 2), ("roof_slate", 2)), 1.0), site.noise["fine"])[
@@ -110,8 +111,8 @@ def _draw_rock(site: Site) -> Drawing:
 
 def _draw_bare_soft(site: Site) -> Drawing:
     """F: ploughed land, or sand in dunes, or dug ground."""
-    palette = make_palette(site.rng, (("soil_dark", 2), ("soil_light", 3), ("sand", 1.5)), 0.5)
-    material = pick(palette, site.noise["patchy"])
+    palette = make_palette(site.rng, (("soil_dark", 2), ("soil_light", 3), ("sand", 1.5)), 0.3)
+    material = pick(palette, site.soften("broad"))
     along, _ = site.rotate(30.0)
     ripple = np.sin(along * np.float32(2 * np.pi) / site.draw((25, 70)))
     tone = 0.95 + site.draw((0.02, 0.12)) * ripple + np.float32(0.15) * (site.noise["patchy"] - 0.5)
@@ -121,7 +122,7 @@ def _draw_bare_soft(site: Site) -> Drawing:
 
 def _draw_water(site: Site) -> Drawing:
     """G: clear to turbid water, in slow plumes."""
-    is_turbid = site.noise["patchy"] * 0.7 + site.noise["fine"] * 0.3 < site.draw((0.1, 0.9))
+    is_turbid = site.soften("broad") < site.draw((0.0, 1.0))
     material = np.where(is_turbid, INDEX["water_turbid"], INDEX["water_clear"]).astype(np.uint8)
     tone: FloatArray = np.full(site.shape, site.draw((0.7, 1.3)), dtype=np.float32)
     return Drawing(material=material, height=np.zeros(site.shape, np.uint8), tone=tone)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from fusion.modalities.sentinel2 import MODALITY
 from fusion.world.ground import Ground
 from fusion.world.light import cast_shadows, find_sun, scene_date
-from fusion.world.noise import FloatArray
+from fusion.world.noise import FloatArray, draw_slow_field
 from fusion.world.season import season_spectra
 from fusion.world.world import City
 
@@ -52,8 +52,8 @@ def _draw_city_spread(city: City) -> FloatArray:
     """A factor per material and band: no two cities have the same clay, paint, stone and grass (about 20 %, assumption)."""
     rng = np.random.default_rng([city.seed, 4])
     materials = len(season_spectra("summer", 0.0))
-    level = rng.normal(0, 0.18, (materials, 1))
-    tilt = rng.normal(0, 0.10, (materials, 1)) * np.linspace(-1, 1, len(_WAVELENGTH_NM))
+    level = rng.normal(0, 0.13, (materials, 1))
+    tilt = rng.normal(0, 0.06, (materials, 1)) * np.linspace(-1, 1, len(_WAVELENGTH_NM))
     return np.exp(level + tilt).astype(np.float32)
 
 
@@ -78,9 +78,10 @@ def _blur_coarse_bands(reflectance: FloatArray) -> None:
 
 def _add_air(rng: np.random.Generator, reflectance: FloatArray) -> None:
     """What atmospheric correction leaves: haze that brightens blue and dims contrast, and a gain per band."""
-    depth = rng.gamma(2.0, 0.05)
-    thickness = depth * (550 / _WAVELENGTH_NM) ** rng.uniform(0.8, 1.8)
-    gain = np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.025, len(_WAVELENGTH_NM)))
-    # Single scattering at the limit of thin haze: path reflectance about 0.2 of the thickness (assumption).
-    reflectance *= (gain * np.exp(-thickness)).astype(np.float32)[:, None, None]
-    reflectance += (0.2 * thickness).astype(np.float32)[:, None, None]
+    veil = rng.gamma(4.0, 0.025) * np.exp(0.6 * draw_slow_field(rng, reflectance.shape[1], 160))
+    exponent = rng.uniform(0.8, 1.8)
+    gains = np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.03, len(_WAVELENGTH_NM)))
+    for band, (wavelength, gain) in enumerate(zip(_WAVELENGTH_NM, gains, strict=True)):
+        thickness = veil * np.float32((550 / wavelength) ** exponent)
+        # First order of scattering: path reflectance is about 0.2 of the thickness (assumption).
+        reflectance[band] = reflectance[band] * (np.float32(gain) * np.exp(-thickness)) + np.float32(0.2) * thickness

@@ -10,7 +10,7 @@ from fusion.errors import BadInputError
 from fusion.world.names import draw_names
 from fusion.world.noise import draw_slow_field
 from fusion.world.places import PLACES, Place
-from fusion.world.world import CELL_M, CELL_PIXELS, CLASSES, City, Neighbourhood, World
+from fusion.world.world import CELL_M, CELL_PIXELS, CLASSES, PIXEL_M, City, Neighbourhood, World
 
 WATER = 16
 
@@ -36,7 +36,9 @@ _HABITS = (
     (3.4, 0.85, 0.35),
 )
 _INDUSTRIAL = (7, 9, 14)
+# Distance between the centres of patches of one class, and of the quarters that a patch is built in (assumptions).
 _PATCH_M = 800.0
+_QUARTER_M = 450.0
 
 
 def plan_world(seed: int, cities: int = 6, cells: int = 20) -> World:
@@ -90,25 +92,28 @@ def _plan_city(rng: np.random.Generator, name: str, place: Place, cells: int) ->
 
 
 def _draw_patches(rng: np.random.Generator, size: int) -> tuple[npt.NDArray[np.uint16], list[int]]:
-    """Patch number of each pixel and the class of each patch: a warped Voronoi map with water laid over it."""
+    """Quarter of each pixel and the class of each quarter: a warped Voronoi map with water laid over it.
+
+    Quarters take the class of the patch they lie in, so that a patch is built of several, each laid out on its own.
+    """
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
     x += 9 * draw_slow_field(rng, size, 40) + 3 * draw_slow_field(rng, size, 12)
     y += 9 * draw_slow_field(rng, size, 40) + 3 * draw_slow_field(rng, size, 12)
     waters = _draw_waters(rng, x, y, size)
-    sites = _draw_sites(rng, size)
-    sites = _drop_wet(sites, waters, size)
-    _, nearest = cKDTree(sites).query(np.stack([x, y], axis=-1))
-    patches = nearest.astype(np.uint16)
-    labels = _assign_classes(rng, sites, size)
+    sites = _drop_wet(_draw_sites(rng, size, _PATCH_M), waters, size)
+    classes = _assign_classes(rng, sites, size)
+    quarters = _draw_sites(rng, size, _QUARTER_M)
+    labels = [classes[site] for site in cKDTree(sites).query(quarters)[1]]
+    patches = cKDTree(quarters).query(np.stack([x, y], axis=-1))[1].astype(np.uint16)
     for water in waters:
         patches[water] = len(labels)
         labels.append(WATER)
     return patches, labels
 
 
-def _draw_sites(rng: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
-    """Centres of patches (x, y in pixels): a jittered grid, denser towards the middle of the city."""
-    count = max(5, round(size * 10 / _PATCH_M))
+def _draw_sites(rng: np.random.Generator, size: int, distance_m: float) -> npt.NDArray[np.float64]:
+    """Centres (x, y in pixels) about `distance_m` apart: a jittered grid, denser towards the middle of the city."""
+    count = max(5, round(size * PIXEL_M / distance_m))
     grid = (np.stack(np.meshgrid(np.arange(count), np.arange(count)), axis=-1).reshape(-1, 2) + 0.5) / count * 2 - 1
     grid += rng.uniform(-0.75, 0.75, grid.shape) / count
     radius = np.maximum(np.abs(grid).max(axis=1, keepdims=True), 1e-6)

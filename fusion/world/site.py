@@ -16,6 +16,10 @@ SUB_M = PIXEL_M / SUB
 LOOK_AZIMUTH = np.deg2rad(12.0)
 
 
+# A crown shades itself: canopies are darker than the stacked leaves of spectral libraries (assumption: by a quarter).
+CANOPY_SHADE = np.float32(0.75)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawing:
     """Material index, height in metres and tone of every sub-pixel [y, x]; drawn into in place."""
@@ -55,7 +59,7 @@ class Site:
             x=x[None, :],
             y=y[:, None],
             noise={name: _window(tile, len(y), len(x), rng) for name, tile in tiles.items()},
-            dryness=float(np.clip(city.dryness + rng.normal(0, 0.2), 0, 1)),
+            dryness=float(np.clip(city.dryness + rng.normal(0, 0.3), 0, 1)),
             city_rng=np.random.default_rng([city.seed, 2]),
         )
 
@@ -67,7 +71,7 @@ class Site:
     def facing(self) -> float:
         """How squarely the walls face the radar: 1 for streets along or across the look, falling fast beside them."""
         turn = (self.azimuth - LOOK_AZIMUTH) % (np.pi / 2)
-        return float(0.25 + 0.75 * np.cos(2 * turn) ** 4)
+        return float(0.15 + 0.85 * np.cos(2 * turn) ** 4)
 
     def rotate(self, warp_m: float) -> tuple[FloatArray, FloatArray]:
         """Street coordinates (along, across) in metres, bent by up to about `warp_m`."""
@@ -77,6 +81,11 @@ class Site:
             bend = (self.noise["patchy"] - np.float32(0.5)) * np.float32(warp_m)
             along, across = along + bend, across - bend
         return along, across
+
+    def soften(self, scale: str) -> FloatArray:
+        """A slow noise whose contours are frayed over a few metres, as borders of growth, soil and plumes are."""
+        frayed = self.noise[scale] + np.float32(0.25) * (self.noise["crown"] + self.noise["fine"] - 1)
+        return np.clip(frayed, 0, np.float32(0.9999))
 
     def draw(self, span: tuple[float, float]) -> np.float32:
         """A value of this neighbourhood, uniform within a range."""
