@@ -25,6 +25,7 @@ FLAGS = [
     "--disable-sync",
 ]
 SEED, CELLS = 11, 7  # 49 patches
+SETTLE_MS = 400
 
 
 @pytest.fixture(scope="session")
@@ -40,13 +41,17 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(chromium: Browser, live_server: object) -> Iterator[BrowserContext]:
+def context(chromium: Browser, live_server: object, transactional_db: None) -> Iterator[BrowserContext]:
     """A fresh profile; a script error, a refused script or a blocked style fails the test."""
     made = chromium.new_context(viewport={"width": 1280, "height": 800}, base_url=str(live_server))
     faults: list[str] = []
     made.on("weberror", lambda error: faults.append(str(error.error)))
     made.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
     yield made
+    # Nothing may be on its way to the server while the database is emptied.
+    made.set_offline(True)
+    for page in made.pages:
+        page.wait_for_timeout(SETTLE_MS)
     made.close()
     assert faults == []
 
