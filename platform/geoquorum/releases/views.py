@@ -14,7 +14,7 @@ from fusion import grid
 from fusion import scheme as schemes
 from fusion import task as tasks
 from fusion.errors import GeoquorumError, PackError
-from fusion.pack import Pack
+from fusion.pack import SPLITS, Pack
 from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import has_role, record, require_role
@@ -131,10 +131,8 @@ def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
     classes = version.summary["classes"]
     return {
         "scheme": scheme,
-        "classes": [
-            (label, [classes[split].get(label.code, 0) for split in version.summary["splits"]])
-            for label in scheme.classes
-        ],
+        "splits": [(split, version.summary["splits"][split]) for split in SPLITS],
+        "classes": [(label, [classes[split].get(label.code, 0) for split in SPLITS]) for label in scheme.classes],
         "class_totals": {code: sum(split.get(code, 0) for split in classes.values()) for code in scheme.codes},
         "maps": _maps(pack, scheme) if has_maps else [],
         "files": sorted(pack.manifest["files"].items()),

@@ -1,7 +1,7 @@
 """Layers of a map as pictures in web-mercator pixels, and what the page's script needs to lay them out."""
 
 import hashlib
-import io
+import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +10,18 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from fusion import maps, modality
 from fusion import scheme as schemes
+from fusion.source import Bounds
 from fusion.sources import geotiff
 from geoquorum.catalog.pictures import spread_bands
 from geoquorum.catalog.pixels import find_scene, kept_offset, list_bands, raster_of, remove_offset
 from geoquorum.training.models import MapProduct
 
 LONGEST_SIDE = 900
+DRAWING = 2  # counts up when layers look different, so that the cache forgets the old ones
 
 
 def basemap() -> dict[str, str]:
@@ -27,45 +30,49 @@ def basemap() -> dict[str, str]:
 
 
 def map_layers(product: MapProduct) -> dict[str, Any]:
-    """What the map's script needs: bounds and the address of each layer."""
+    """What the map's script needs: where to look, and the address and bounds of each layer."""
     names = [name for name in LAYERS if name != "reference" or product.summary["reference_uri"]]
-    _image, bounds = _render(product, "classes")
-    west, south, east, north = bounds
+    corners = {name: _corners(draw_layer(product, name)[1]) for name in names}
     return {
-        "bounds": [[south, west], [north, east]],
-        "layers": {name: reverse("training:layer", args=[product.pk, name]) for name in names},
+        "bounds": corners["classes"],
+        "layers": {
+            name: {"url": reverse("training:layer", args=[product.pk, name]), "bounds": corners[name]} for name in names
+        },
     }
 
 
-def draw_layer(product: MapProduct, layer: str) -> bytes:
-    """A layer as PNG, kept in the cache under the map's hash."""
-    name = hashlib.sha256(f"{product.sha256} {product.pk} {layer} 1".encode()).hexdigest()
+def draw_layer(product: MapProduct, layer: str) -> tuple[bytes, Bounds]:
+    """A layer as PNG with its bounds in degrees, kept in the cache under the map's hash."""
+    name = hashlib.sha256(f"{product.sha256} {product.pk} {layer} {DRAWING}".encode()).hexdigest()
     path = settings.GEOQUORUM_CACHE / "layers" / f"{name}.png"
     if path.exists():
-        return path.read_bytes()
-    image, _bounds = _render(product, layer)
-    target = io.BytesIO()
-    Image.fromarray(image, "RGBA").save(target, "PNG")
+        with Image.open(path) as image:
+            return path.read_bytes(), tuple(json.loads(image.info["bounds"]))
+    pixels, bounds = LAYERS[layer](product)
+    notes = PngInfo()
+    notes.add_text("bounds", json.dumps(bounds))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{secrets.token_hex(4)}.partial")
-    partial.write_bytes(target.getvalue())
+    Image.fromarray(pixels, "RGBA").save(partial, "PNG", pnginfo=notes)
+    content = partial.read_bytes()
     partial.replace(path)
-    return target.getvalue()
+    return content, bounds
 
 
-def _render(product: MapProduct, layer: str) -> tuple[maps.Image, tuple[float, float, float, float]]:
-    return LAYERS[layer](product)
+def _corners(bounds: Bounds) -> list[list[float]]:
+    west, south, east, north = bounds
+    return [[south, west], [north, east]]
 
 
-def _render_classes(product: MapProduct) -> tuple[maps.Image, Any]:
+def _render_classes(product: MapProduct) -> tuple[maps.Image, Bounds]:
     return maps.render_map(Path(product.uri), schemes.find(product.summary["scheme"]), longest_side=LONGEST_SIDE)
 
 
-def _render_confidence(product: MapProduct) -> tuple[maps.Image, Any]:
+def _render_confidence(product: MapProduct) -> tuple[maps.Image, Bounds]:
     return maps.render_confidence(Path(product.confidence_uri), longest_side=LONGEST_SIDE)
 
 
-def _render_imagery(product: MapProduct) -> tuple[maps.Image, Any]:
+def _render_imagery(product: MapProduct) -> tuple[maps.Image, Bounds]:
     seasons = {entry["modality"]: entry.get("season", "") for entry in product.run.version.modalities}
     name = max(seasons, key=lambda key: [view.name for view in modality.find(key).views][:1] == ["true_colour"])
     scene, declared = find_scene(product.region, name, seasons[name]), modality.find(name)
@@ -77,12 +84,12 @@ def _render_imagery(product: MapProduct) -> tuple[maps.Image, Any]:
     return modality.quicklook(declared, view, stored, valid, offset=kept_offset(asset)), bounds
 
 
-def _render_reference(product: MapProduct) -> tuple[maps.Image, Any]:
+def _render_reference(product: MapProduct) -> tuple[maps.Image, Bounds]:
     scheme = schemes.find(product.summary["scheme"])
     return maps.render_map(Path(product.summary["reference_uri"]), scheme, longest_side=LONGEST_SIDE)
 
 
-LAYERS: dict[str, Callable[[MapProduct], tuple[maps.Image, Any]]] = {
+LAYERS: dict[str, Callable[[MapProduct], tuple[maps.Image, Bounds]]] = {
     "classes": _render_classes,
     "reference": _render_reference,
     "confidence": _render_confidence,

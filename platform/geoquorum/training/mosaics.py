@@ -48,13 +48,18 @@ def read_mosaic(scene: Scene, bands: tuple[str, ...]) -> Mosaic:
 def cut_windows(values: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.generic]:
     """Windows [row, column, band, size, size] centred on every STEP_PX-th pixel block; the border is mirrored."""
     _bands, height, width = values.shape
-    rows, columns = height // STEP_PX, width // STEP_PX
+    rows, columns = count_steps(height), count_steps(width)
     if rows * columns > MOST_WINDOWS:
         raise BadInputError(f"{rows} x {columns} map pixels are more than the {MOST_WINDOWS} that one map job takes.")
     before = size // 2 - STEP_PX // 2
     padded = np.pad(values, ((0, 0), (before, size), (before, size)), mode="symmetric")
     views = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
     return views[:, ::STEP_PX, ::STEP_PX][:, :rows, :columns].transpose(1, 2, 0, 3, 4)
+
+
+def count_steps(length_px: int) -> int:
+    """Map pixels along a side: all whose centre lies on the scene."""
+    return (length_px - STEP_PX // 2 + STEP_PX - 1) // STEP_PX
 
 
 def check_alike(region: Region, mosaics: dict[str, Mosaic], pixel_size_m: float | None) -> Mosaic:

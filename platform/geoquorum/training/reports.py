@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from fusion import scheme as schemes
 from geoquorum.figures.lines import Series
@@ -20,6 +21,10 @@ ACCURACIES = (
     ("ece", "Expected calibration error"),
     ("cross_entropy_votes", "Cross-entropy to the votes"),
 )
+DIFFERENCES = {
+    "cnn_minus_random_forest": gettext_lazy("Network minus random forest:"),
+    "cnn_minus_majority_class": gettext_lazy("Network minus majority class:"),
+}
 BASELINES = {"random_forest": "Random forest", "majority_class": "Majority class"}
 
 
@@ -70,7 +75,7 @@ def describe_report(run: Run) -> dict[str, Any]:
         "main": test[metric],
         "accuracies": [(title, test[key]) for key, title in ACCURACIES if test.get(key, {}).get("value") is not None],
         "comparison": [ours, *others],
-        "differences": report["difference"],
+        "differences": {DIFFERENCES.get(key, key): found for key, found in report["difference"].items()},
         "classes": [(label, test["f1"][label.code]) for label in scheme.classes],
         "unseen": [label.code for label in scheme.classes if not test["f1"][label.code]["n"]],
     }

@@ -141,7 +141,7 @@ def show_layer(request: HttpRequest, map_id: int, layer: str) -> HttpResponse:
     product = _map(request, map_id)
     if product.state != RunState.DONE or layer not in layers.LAYERS:
         raise Http404
-    image = layers.draw_layer(product, layer)
+    image, _bounds = layers.draw_layer(product, layer)
     headers = {"Cache-Control": "private, max-age=3600"}
     return HttpResponse(image, content_type="image/png", headers=headers)
 

@@ -17,7 +17,7 @@ from fusion.pack import Pack
 from geoquorum.campaigns import services as campaigns
 from geoquorum.catalog.models import Region, Sample
 from geoquorum.queue.models import Job, JobState
-from geoquorum.training import mapping, mosaics, services
+from geoquorum.training import layers, mapping, mosaics, services
 from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
 from tests import given
 
@@ -173,7 +173,7 @@ def test_a_map_is_a_cloud_optimised_geotiff_with_its_confidence(product):
     with rasterio.open(product.uri) as dataset:
         assert (dataset.driver, dataset.crs.to_epsg(), dataset.res) == ("GTiff", planned.epsg, (100.0, 100.0))
         assert (dataset.bounds.left, dataset.bounds.top) == planned.origin
-        assert dataset.shape == (planned.size_px // 10,) * 2
+        assert dataset.shape == (13, 13), "128 scene pixels hold the centres of 13 map pixels"
         assert dataset.colormap(1)[1] != dataset.colormap(1)[2]
         assert dataset.tags()["SIMULATED"] == "yes"
         codes = dataset.read(1)
@@ -185,7 +185,7 @@ def test_a_map_is_a_cloud_optimised_geotiff_with_its_confidence(product):
 def test_a_map_says_how_it_agrees_with_what_is_known(product):
     agreement = product.summary["agreement"]
     assert agreement["source"] == "simulated truth"
-    assert 0 < agreement["n"] <= given.CELLS**2
+    assert agreement["n"] == given.CELLS**2
     assert 0 <= agreement["oa"]["value"] <= 1
     assert sum(product.summary["shares"].values()) == pytest.approx(1, abs=1e-4)
 
@@ -218,6 +218,19 @@ def test_every_layer_is_a_picture(product, client, layer):
     assert image.shape[2] == 4
     assert image[..., 3].max() == 255
     assert "private" in answer["Cache-Control"]
+
+
+def test_every_layer_lies_where_its_own_raster_does(product):
+    """The imagery reaches as far as the scene; the map's last pixels reach a little further."""
+    found = layers.map_layers(product)["layers"]
+    assert found["classes"]["bounds"] == found["confidence"]["bounds"] == found["reference"]["bounds"]
+    [[south, west], [north, east]] = found["imagery"]["bounds"]
+    [[map_south, map_west], [map_north, map_east]] = found["classes"]["bounds"]
+    pixel = 10 / 111_000
+    assert (west, north) == pytest.approx((map_west, map_north), abs=2 * pixel)
+    assert map_east - east == pytest.approx(2 * pixel, abs=2 * pixel)
+    assert south - map_south == pytest.approx(2 * pixel, abs=2 * pixel)
+    assert layers.map_layers(product)["layers"] == found, "bounds come back from the cache as they were"
 
 
 def test_files_of_a_map_are_handed_out_by_name_of_their_part(product, client):

@@ -7,9 +7,10 @@ const maps = ["map-left", "map-right"].map((id) => makeMap(document.getElementBy
 function makeMap(place) {
   const map = L.map(place, { zoomSnap: 0.25, attributionControl: Boolean(tiles.url) }).fitBounds(bounds);
   if (tiles.url) L.tileLayer(tiles.url, { attribution: tiles.attribution }).addTo(map);
-  L.imageOverlay(layers.imagery, bounds, { className: "pixelated" }).addTo(map);
+  L.imageOverlay(layers.imagery.url, layers.imagery.bounds, { className: "pixelated" }).addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
-  const shown = L.imageOverlay(layers[place.dataset.layer], bounds, { className: "pixelated", opacity: opacity.value });
+  const layer = layers[place.dataset.layer];
+  const shown = L.imageOverlay(layer.url, layer.bounds, { className: "pixelated", opacity: opacity.value });
   shown.addTo(map);
   return { map, shown };
 }
@@ -29,7 +30,7 @@ opacity.addEventListener("input", () => maps.forEach(({ shown }) => shown.setOpa
 document.querySelectorAll("select[data-map]").forEach((select) => {
   select.addEventListener("change", () => {
     const place = select.dataset.map === "map-left" ? 0 : 1;
-    maps[place].shown.setUrl(layers[select.value]);
+    maps[place].shown.setUrl(layers[select.value].url).setBounds(layers[select.value].bounds);
     document.querySelectorAll(".twin figcaption")[place].textContent = select.selectedOptions[0].textContent;
   });
 });
