@@ -162,6 +162,7 @@ def test_a_run_that_waits_is_cancelled_at_once(run):
     assert (run.state, run.job.__class__.objects.get(pk=run.job_id).state) == (RunState.CANCELLED, JobState.CANCELLED)
 
 
+@pytest.mark.slow
 def test_a_running_child_is_cancelled_and_keeps_its_checkpoint(version, tiny, monkeypatch):
     run = services.start_run(version=version, task="lcz", by=None, changes=tiny | LONG | {"checkpoint_every": 10**6})
 
