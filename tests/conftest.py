@@ -15,7 +15,14 @@ _folder = tempfile.TemporaryDirectory(prefix="geoquorum-tests-", ignore_cleanup_
 Path(_folder.name).chmod(0o711)  # as root the database server runs as another user, who must enter
 
 
+SURROUNDINGS = (
+    "DJANGO_SETTINGS_MODULE", "DATABASE_URL", "DATABASE_OWNER_URL", "CELERY_BROKER_URL", "DJANGO_SECRET_KEY",
+)  # fmt: skip
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    """Each test process has a home, and so a database, of its own; what it starts must find that home alone."""
+    forget_surroundings()
     os.environ["GEOQUORUM_HOME"] = str(Path(_folder.name) / "home")
     os.environ["DJANGO_SETTINGS_MODULE"] = "geoquorum.settings"
     import django
@@ -25,6 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # A hash that takes half a second by design would be most of what page tests do.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    forget_surroundings()
+
+
+def forget_surroundings() -> None:
+    """Names of real services from outside, and what the settings filled in."""
+    for name in SURROUNDINGS:
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +57,9 @@ def django_db_modify_db_settings() -> Iterator[None]:
     from django.db import connections
 
     from geoquorum import embedded
+    from geoquorum.embedded import state
 
-    owner = environ.Env.db_url_config(os.environ["DATABASE_OWNER_URL"])
+    owner = environ.Env.db_url_config(state.environment(settings.GEOQUORUM_HOME)["DATABASE_OWNER_URL"])
     with embedded.database(settings.GEOQUORUM_HOME, durable=False):
         connections["default"].settings_dict.update(USER=owner["USER"], PASSWORD=owner["PASSWORD"])
         yield

@@ -44,6 +44,8 @@ OF_A_SESSION = {"session_pause", "session_resume", "session_end"}
 OF_A_RUN = {"csv"}
 WITHOUT_CAMPAIGN = {"list", "new"}
 
+SOME_UUID = "7b1a9277-5eec-43d1-b8a7-4a24778181f9"
+
 
 @pytest.fixture
 def project():
@@ -185,9 +187,9 @@ def test_an_expert_s_list_shows_what_is_open_and_no_draft(client, project):
         ("[]", 400, "body"),
         ('{"assignment": 1}', 400, "client_uuid"),
         ('{"assignment": 1, "client_uuid": "x"}', 400, "client_uuid"),
-        ('{"assignment": 99999999999999999999, "client_uuid": "%s"}' % uuid.uuid4(), 400, "assignment"),  # noqa: UP031
-        ('{"assignment": 1, "client_uuid": "%s", "expert": 3}' % uuid.uuid4(), 400, "expert"),  # noqa: UP031
-        ('{"assignment": 1, "client_uuid": "%s", "comment": "\\u0000"}' % uuid.uuid4(), 400, "comment"),  # noqa: UP031
+        ('{"assignment": 99999999999999999999, "client_uuid": "%s"}' % SOME_UUID, 400, "assignment"),  # noqa: UP031
+        ('{"assignment": 1, "client_uuid": "%s", "expert": 3}' % SOME_UUID, 400, "expert"),  # noqa: UP031
+        ('{"assignment": 1, "client_uuid": "%s", "comment": "\\u0000"}' % SOME_UUID, 400, "comment"),  # noqa: UP031
     ],
 )
 def test_a_body_that_cannot_be_read_is_refused_in_one_sentence(client, project, body, status, words):
