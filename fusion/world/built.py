@@ -76,10 +76,13 @@ def _place_buildings(site: Site, form: Form, lots: _Lots) -> npt.NDArray[np.bool
     size = 1 + np.float32(form.spread) * (hash_uniform(lots.i, lots.j, site.salt) - 1)
     half_u = size * np.float32(lots.sides[0] / 2) * site.draw(form.fill[0])
     half_v = size * np.float32(lots.sides[1] / 2) * site.draw(form.fill[1])
-    is_building = (np.abs(lots.u) <= half_u) & (np.abs(lots.v) <= half_v)
+    free_u, free_v = np.float32(lots.sides[0] / 2) - half_u, np.float32(lots.sides[1] / 2) - half_v
+    u = lots.u - np.float32(form.stray) * free_u * (2 * hash_uniform(lots.i, lots.j, site.salt + 7) - 1)
+    v = lots.v - np.float32(form.stray) * free_v * (2 * hash_uniform(lots.i, lots.j, site.salt + 8) - 1)
+    is_building = (np.abs(u) <= half_u) & (np.abs(v) <= half_v)
     if form.round_share[1] > 0:
         is_tank = hash_uniform(lots.i, lots.j, site.salt + 1) < site.draw(form.round_share)
-        is_building &= ~is_tank | (lots.u**2 + lots.v**2 <= np.minimum(half_u, half_v) ** 2)
+        is_building &= ~is_tank | (u**2 + v**2 <= np.minimum(half_u, half_v) ** 2)
     if form.courtyard_m[1] > 0:
         is_building &= lots.edge < site.draw(form.courtyard_m)
     is_building &= hash_uniform(lots.i, lots.j, site.salt + 2) < site.draw(form.occupancy)

@@ -35,7 +35,8 @@ class Form:
 
     `fill` is the building's share of its lot along each side, `courtyard_m` the depth of a closed row of houses around a
     court (0: none), `round_share` the share of tanks, `spread` how much single buildings differ in size, `alike` the
-    share of blocks built at one time under one kind of roof, `warp_m` how far
+    share of blocks built at one time under one kind of roof, `stray` how far a building leaves the middle of its lot (1:
+    to its edge), `warp_m` how far
     streets wander, `yard` what lies between buildings and `green` the share of that which is grass, `trees` the share of
     open ground under crowns.
     """
@@ -55,6 +56,7 @@ class Form:
     round_share: Range = (0, 0)
     spread: float = 0.2
     alike: float = 0.0
+    stray: float = 0.0
     warp_m: float = 6.0
 
 
@@ -105,6 +107,7 @@ FORMS: dict[int, Form] = {
         fill=((0.4, 0.62), (0.4, 0.62)),
         occupancy=(0.75, 0.95),
         height_m=(28, 75),
+        stray=0.15,
         alike=0.7,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
@@ -114,8 +117,8 @@ FORMS: dict[int, Form] = {
     4: Form(  # 5 open mid-rise
         block_m=((140, 220), (110, 170)),
         street_m=(9, 14),
-        lot_m=((55, 85), (30, 42)),
-        fill=((0.75, 0.92), (0.34, 0.46)),
+        lot_m=((55, 85), (36, 50)),
+        fill=((0.78, 0.94), (0.32, 0.42)),
         occupancy=(0.85, 0.98),
         height_m=(11, 22),
         alike=0.85,
@@ -127,11 +130,12 @@ FORMS: dict[int, Form] = {
     5: Form(  # 6 open low-rise
         block_m=((60, 90), (110, 200)),
         street_m=(7, 10),
-        lot_m=((17, 26), (24, 33)),
+        lot_m=((18, 27), (24, 34)),
         fill=((0.5, 0.7), (0.4, 0.55)),
         occupancy=(0.85, 0.98),
         height_m=(4, 9),
-        alike=0.3,
+        stray=0.5,
+        alike=0.1,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
         green=(0.5, 0.9),
@@ -172,6 +176,7 @@ FORMS: dict[int, Form] = {
         fill=((0.28, 0.42), (0.28, 0.42)),
         occupancy=(0.7, 0.9),
         height_m=(3, 9),
+        stray=0.6,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
         green=(0.9, 1.0),
@@ -186,6 +191,7 @@ FORMS: dict[int, Form] = {
         fill=((0.5, 0.85), (0.4, 0.75)),
         occupancy=(0.5, 0.7),
         height_m=(6, 30),
+        stray=0.3,
         roofs=(*_HALL_ROOFS, ("roof_rust", 2)),
         yard=(("concrete", 2), ("gravel", 3), ("soil_dark", 2), ("asphalt_worn", 2)),
         green=(0.05, 0.3),

@@ -45,11 +45,13 @@ def _draw_bush(site: Site) -> Drawing:
     """C: bushes a few metres wide over dry grass and soil."""
     floor = make_palette(site.rng, (("grass_dry", 3), ("soil_light", 2), ("soil_dark", 1), ("grass_green", 0.4)), 0.7)
     material = pick(floor, site.soften("patchy"))
-    mix = site.noise["crown"] * 0.6 + site.noise["fine"] * 0.2 + site.noise["clump"] * 0.2
+    mix = site.noise["crown"] * 0.8 + site.noise["fine"] * 0.1 + site.noise["clump"] * 0.1
     is_bush = mix < site.draw((0.42, 0.58))
     material[is_bush] = INDEX["bush"]
     height = np.where(is_bush, 2, 0).astype(np.uint8)
-    return Drawing(material=material, height=height, tone=0.8 + np.float32(0.4) * site.noise["crown"])
+    tone = 0.85 + np.float32(0.3) * site.noise["fine"]
+    tone[is_bush] *= CANOPY_SHADE
+    return Drawing(material=material, height=height, tone=tone)
 
 
 def _draw_fields(site: Site) -> Drawing:
@@ -87,14 +89,14 @@ def _draw_bare_hard(site: Site) -> Drawing:
     step_u, step_v = site.draw((100, 400)), site.draw((60, 200))
     i, j = np.floor(along / step_u).astype(np.int32), np.floor(across / step_v).astype(np.int32)
     shares = (("asphalt_worn", 3), ("concrete", 2), ("asphalt_fresh", 1), ("gravel", 1))
-    material = pick(make_palette(site.rng, shares, 0.3), hash_uniform(i, j, site.salt))
+    material = pick(make_palette(site.rng, shares, 0.12), hash_uniform(i, j, site.salt))
     is_row = (across % 18 < 5) & (hash_uniform(i, j, site.salt + 1) < site.draw((0.1, 0.6)))
     is_car = is_row & (site.noise["fine"] < 0.5)
     material[is_car] = pick(make_palette(site.rng, (("roof_metal", 2), ("roof_slate", 2)), 1.0), site.noise["fine"])[
         is_car
     ]
     material[(along % step_u < 5) & (site.noise["patchy"] < 0.5)] = INDEX["grass_dry"]
-    tone = 0.85 + np.float32(0.25) * hash_uniform(i, j, site.salt + 2) + np.float32(0.05) * site.noise["fine"]
+    tone = 0.92 + np.float32(0.16) * hash_uniform(i, j, site.salt + 2) + np.float32(0.05) * site.noise["fine"]
     return Drawing(material=material, height=np.where(is_car, 1, 0).astype(np.uint8), tone=tone)
 
 

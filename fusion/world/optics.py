@@ -40,6 +40,7 @@ def render_sentinel2(city: City, ground: Ground, season: str) -> OpticalScene:
     day = scene_date(city, season)
     spectra = season_spectra(season, city.deciduous) * _draw_city_spread(city)
     reflectance = _light_ground(ground, spectra, city, day)
+    _tint_quarters(city, reflectance)
     _blur_coarse_bands(reflectance)
     _add_air(rng, reflectance)
     reflectance += rng.standard_normal(reflectance.shape, dtype=np.float32) * _NOISE
@@ -49,11 +50,11 @@ def render_sentinel2(city: City, ground: Ground, season: str) -> OpticalScene:
 
 
 def _draw_city_spread(city: City) -> FloatArray:
-    """A factor per material and band: no two cities have the same clay, paint, stone and grass (about 20 %, assumption)."""
+    """A factor per material and band: no two cities have the same clay, paint, stone and grass (about 10 %, assumption)."""
     rng = np.random.default_rng([city.seed, 4])
     materials = len(season_spectra("summer", 0.0))
-    level = rng.normal(0, 0.13, (materials, 1))
-    tilt = rng.normal(0, 0.06, (materials, 1)) * np.linspace(-1, 1, len(_WAVELENGTH_NM))
+    level = rng.normal(0, 0.08, (materials, 1))
+    tilt = rng.normal(0, 0.04, (materials, 1)) * np.linspace(-1, 1, len(_WAVELENGTH_NM))
     return np.exp(level + tilt).astype(np.float32)
 
 
@@ -68,6 +69,17 @@ def _light_ground(ground: Ground, spectra: FloatArray, city: City, day: date) ->
     return mixed
 
 
+def _tint_quarters(city: City, reflectance: FloatArray) -> None:
+    """Give each quarter its hue: soils, dust, paints and species differ within a city too (assumption: about 15 %)."""
+    rng = np.random.default_rng([city.seed, 6])
+    quarters = len(city.neighbourhoods)
+    place = np.linspace(-1, 1, len(_WAVELENGTH_NM))
+    tilt, bend = rng.normal(0, 0.15, (quarters, 1)), rng.normal(0, 0.10, (quarters, 1))
+    tints = np.exp(tilt * place + bend * (place**2 - 0.4)).astype(np.float32)
+    for band in range(len(reflectance)):
+        reflectance[band] *= tints[:, band][city.patches]
+
+
 def _blur_coarse_bands(reflectance: FloatArray) -> None:
     """Bands of 20 m: the mean of 2 x 2 pixels, repeated (nearest neighbour, as in So2Sat's composites)."""
     count, rows, columns = reflectance[list(_COARSE)].shape
@@ -80,7 +92,7 @@ def _add_air(rng: np.random.Generator, reflectance: FloatArray) -> None:
     """What atmospheric correction leaves: haze that brightens blue and dims contrast, and a gain per band."""
     veil = rng.gamma(4.0, 0.025) * np.exp(0.6 * draw_slow_field(rng, reflectance.shape[1], 160))
     exponent = rng.uniform(0.8, 1.8)
-    gains = np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.03, len(_WAVELENGTH_NM)))
+    gains = np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.02, len(_WAVELENGTH_NM)))
     for band, (wavelength, gain) in enumerate(zip(_WAVELENGTH_NM, gains, strict=True)):
         thickness = veil * np.float32((550 / wavelength) ** exponent)
         # First order of scattering: path reflectance is about 0.2 of the thickness (assumption).
