@@ -46,8 +46,8 @@ def draw_ground(city: City) -> Ground:
         neighbourhood = city.neighbourhoods[number]
         site = Site.at(rows, columns, neighbourhood, city, tiles)
         drawing = (draw_built if neighbourhood.label < 10 else draw_land)(site)
-        # Age, dust, moisture and paint differ from one neighbourhood to the next (assumption: 25 %).
-        np.multiply(drawing.tone, np.float32(np.exp(site.rng.normal(0, 0.25))), out=drawing.tone)
+        # Age, dust, moisture and paint differ from one neighbourhood to the next (assumption: 30 %).
+        np.multiply(drawing.tone, np.float32(np.exp(site.rng.normal(0, 0.3))), out=drawing.tone)
         _lay_ways(drawing, site, ways)
         place = (slice(rows.start * SUB, rows.stop * SUB), slice(columns.start * SUB, columns.stop * SUB))
         mask = inside.repeat(SUB, axis=0).repeat(SUB, axis=1)

@@ -70,11 +70,11 @@ def _light_ground(ground: Ground, spectra: FloatArray, city: City, day: date) ->
 
 
 def _tint_quarters(city: City, reflectance: FloatArray) -> None:
-    """Give each quarter its hue: soils, dust, paints and species differ within a city too (assumption: about 15 %)."""
+    """Give each quarter its hue: soils, dust, paints and species differ within a city too (assumption: about 20 %)."""
     rng = np.random.default_rng([city.seed, 6])
     quarters = len(city.neighbourhoods)
     place = np.linspace(-1, 1, len(_WAVELENGTH_NM))
-    tilt, bend = rng.normal(0, 0.15, (quarters, 1)), rng.normal(0, 0.10, (quarters, 1))
+    tilt, bend = rng.normal(0, 0.22, (quarters, 1)), rng.normal(0, 0.14, (quarters, 1))
     tints = np.exp(tilt * place + bend * (place**2 - 0.4)).astype(np.float32)
     for band in range(len(reflectance)):
         reflectance[band] *= tints[:, band][city.patches]
