@@ -144,7 +144,7 @@ def _view_channel(modality: Modality, channel: str, stored: Array, offset: float
     upper, lower = planes
     if _is_in_decibel(modality, names[0]):
         return upper - lower
-    return upper / np.where(lower == 0, np.float32(np.nan), lower)
+    return (upper / np.where(lower == 0, np.nan, lower)).astype(np.float32)
 
 
 def _view_band(modality: Modality, name: str, stored: Array, offset: float | None) -> FloatArray:

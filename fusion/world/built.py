@@ -13,7 +13,7 @@ from fusion.world.site import CANOPY_SHADE, Drawing, Site, make_palette, pick
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Lots:
-    """Lot of each sub-pixel: its integer key (i, j), metres from its middle (u, v), its sides, and whether it is street."""
+    """Block and lot (i, j) of each sub-pixel, metres from the lot's middle (u, v), and metres to the block's `edge`."""
 
     block: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
     i: npt.NDArray[np.int32]
@@ -61,7 +61,7 @@ def _cut_lots(site: Site, form: Form) -> _Lots:
 def _cut_axis(
     values: FloatArray, block: np.float32, street: np.float32, lot: np.float32
 ) -> tuple[npt.NDArray[np.int32], FloatArray, np.float32, np.float32]:
-    """Block number, metres inside the block (negative on the street), a lot size that fits, and the block without street."""
+    """Block number, metres inside the block (negative on its street), a lot size that fits, and the block's length."""
     number, inside = _cut_lattice(values, block)
     inner = block - street
     return number, inside - street, np.float32(inner / max(1.0, np.floor(inner / lot))), inner

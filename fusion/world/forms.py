@@ -1,7 +1,7 @@
 """How each built class is laid out: streets, lots, buildings, heights and ground, drawn within published ranges.
 
-Surface fractions and heights follow Stewart and Oke 2012, Local Climate Zones for Urban Temperature Studies, BAMS 93(12),
-doi 10.1175/BAMS-D-11-00019.1, table 3. Block, street and lot sizes are assumptions that give those fractions.
+Surface fractions and heights follow Stewart and Oke 2012, Local Climate Zones for Urban Temperature Studies, BAMS
+93(12), doi 10.1175/BAMS-D-11-00019.1, table 3. Block, street and lot sizes are assumptions that give those fractions.
 """
 
 from dataclasses import dataclass
@@ -33,12 +33,11 @@ _PAVED: Shares = (("asphalt_worn", 3), ("concrete", 2), ("gravel", 1), ("asphalt
 class Form:
     """Ranges for one class, in metres and shares. A block holds lots, a lot holds at most one building.
 
-    `fill` is the building's share of its lot along each side, `courtyard_m` the depth of a closed row of houses around a
-    court (0: none), `round_share` the share of tanks, `spread` how much single buildings differ in size, `alike` the
-    share of blocks built at one time under one kind of roof, `stray` how far a building leaves the middle of its lot (1:
-    to its edge), `warp_m` how far
-    streets wander, `yard` what lies between buildings and `green` the share of that which is grass, `trees` the share of
-    open ground under crowns.
+    `fill` is the building's share of its lot along each side, `courtyard_m` the depth of a closed row of houses around
+    a court (0: none), `round_share` the share of tanks, `spread` how much single buildings differ in size, `alike` the
+    share of blocks built at one time under one kind of roof, `stray` how far a building leaves the middle of its lot
+    (1: to its edge), `warp_m` how far streets wander, `yard` what lies between buildings, `green` the share of that
+    which is grass, and `trees` the share of open ground under crowns.
     """
 
     block_m: tuple[Range, Range]
@@ -63,11 +62,12 @@ class Form:
 FORMS: dict[int, Form] = {
     0: Form(  # 1 compact high-rise
         block_m=((75, 110), (75, 130)),
-        street_m=(16, 24),
+        street_m=(14, 20),
         lot_m=((28, 45), (28, 45)),
-        fill=((0.75, 0.98), (0.75, 0.98)),
+        fill=((0.85, 1.0), (0.85, 1.0)),
         occupancy=(0.8, 0.95),
         height_m=(25, 110),
+        spread=0.12,
         alike=0.1,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
@@ -76,17 +76,18 @@ FORMS: dict[int, Form] = {
     ),
     1: Form(  # 2 compact mid-rise
         block_m=((70, 110), (80, 130)),
-        street_m=(11, 16),
+        street_m=(10, 14),
         lot_m=((16, 26), (16, 26)),
         fill=((0.97, 1.0), (0.97, 1.0)),
-        occupancy=(0.93, 1.0),
+        occupancy=(0.95, 1.0),
         height_m=(12, 24),
+        spread=0.05,
         alike=0.8,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
         green=(0.1, 0.5),
         trees=(0.02, 0.15),
-        courtyard_m=(13, 19),
+        courtyard_m=(15, 21),
     ),
     2: Form(  # 3 compact low-rise
         block_m=((32, 50), (60, 120)),
@@ -95,6 +96,7 @@ FORMS: dict[int, Form] = {
         fill=((0.85, 0.97), (0.75, 0.92)),
         occupancy=(0.85, 0.97),
         height_m=(3, 10),
+        spread=0.15,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
         green=(0.0, 0.35),
@@ -103,8 +105,8 @@ FORMS: dict[int, Form] = {
     3: Form(  # 4 open high-rise
         block_m=((150, 240), (150, 240)),
         street_m=(12, 18),
-        lot_m=((60, 85), (60, 85)),
-        fill=((0.4, 0.62), (0.4, 0.62)),
+        lot_m=((55, 80), (55, 80)),
+        fill=((0.48, 0.68), (0.48, 0.68)),
         occupancy=(0.75, 0.95),
         height_m=(28, 75),
         stray=0.15,
@@ -118,7 +120,7 @@ FORMS: dict[int, Form] = {
         block_m=((140, 220), (110, 170)),
         street_m=(9, 14),
         lot_m=((55, 85), (36, 50)),
-        fill=((0.78, 0.94), (0.32, 0.42)),
+        fill=((0.78, 0.94), (0.36, 0.48)),
         occupancy=(0.85, 0.98),
         height_m=(11, 22),
         alike=0.85,
@@ -131,7 +133,7 @@ FORMS: dict[int, Form] = {
         block_m=((60, 90), (110, 200)),
         street_m=(7, 10),
         lot_m=((18, 27), (24, 34)),
-        fill=((0.5, 0.7), (0.4, 0.55)),
+        fill=((0.55, 0.75), (0.48, 0.64)),
         occupancy=(0.85, 0.98),
         height_m=(4, 9),
         stray=0.5,
@@ -145,15 +147,15 @@ FORMS: dict[int, Form] = {
         block_m=((35, 90), (35, 90)),
         street_m=(3, 4),
         lot_m=((5, 8), (5, 8)),
-        fill=((0.85, 1.0), (0.85, 1.0)),
-        occupancy=(0.82, 0.95),
+        fill=((0.92, 1.0), (0.92, 1.0)),
+        occupancy=(0.88, 0.97),
         height_m=(2, 4),
         roofs=_SHACK_ROOFS,
         yard=(("soil_light", 3), ("soil_dark", 2)),
         green=(0.0, 0.25),
         trees=(0.0, 0.1),
         street=(("soil_light", 2), ("soil_dark", 2)),
-        spread=0.4,
+        spread=0.15,
         warp_m=25.0,
     ),
     7: Form(  # 8 large low-rise
@@ -173,23 +175,23 @@ FORMS: dict[int, Form] = {
         block_m=((220, 420), (220, 420)),
         street_m=(5, 7),
         lot_m=((45, 75), (45, 75)),
-        fill=((0.28, 0.42), (0.28, 0.42)),
-        occupancy=(0.7, 0.9),
+        fill=((0.36, 0.5), (0.36, 0.5)),
+        occupancy=(0.75, 0.95),
         height_m=(3, 9),
         stray=0.6,
         roofs=_MIXED_ROOFS,
         yard=_PAVED,
         green=(0.9, 1.0),
         trees=(0.1, 0.35),
-        spread=0.35,
+        spread=0.2,
         warp_m=20.0,
     ),
     9: Form(  # 10 heavy industry
         block_m=((230, 380), (200, 340)),
         street_m=(10, 16),
         lot_m=((35, 70), (35, 70)),
-        fill=((0.5, 0.85), (0.4, 0.75)),
-        occupancy=(0.5, 0.7),
+        fill=((0.6, 0.9), (0.6, 0.9)),
+        occupancy=(0.55, 0.75),
         height_m=(6, 30),
         stray=0.3,
         roofs=(*_HALL_ROOFS, ("roof_rust", 2)),
@@ -197,7 +199,7 @@ FORMS: dict[int, Form] = {
         green=(0.05, 0.3),
         trees=(0.0, 0.06),
         round_share=(0.4, 0.7),
-        spread=0.45,
+        spread=0.3,
         warp_m=2.0,
     ),
 }

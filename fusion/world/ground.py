@@ -9,11 +9,9 @@ from fusion.world.built import draw_built
 from fusion.world.land import draw_land
 from fusion.world.materials import INDEX, MATERIALS
 from fusion.world.noise import FloatArray, draw_tile
-from fusion.world.site import Drawing, Site
+from fusion.world.site import SUB, SUB_M, Drawing, Site
 from fusion.world.world import PIXEL_M, City
 
-SUB = 4
-SUB_M = PIXEL_M / SUB
 _TILE = 1024
 # Smoothing in metres: single plants and cars, crowns, groups of trees, fields of growth.
 _SCALES_M = {"fine": 0.0, "crown": 4.0, "clump": 11.0, "patchy": 45.0, "broad": 110.0}
@@ -21,9 +19,11 @@ _SCALES_M = {"fine": 0.0, "crown": 4.0, "clump": 11.0, "patchy": 45.0, "broad": 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ground:
-    """What lies in each 10 m pixel. `cover` [y, x, material] are area shares that sum to 1, `tone` [y, x] is a factor on
-    reflectance, `height_m` [2y, 2x] is the highest point of each 5 m square, `facing` [y, x] how squarely walls look at
-    the radar (0..1).
+    """What lies in each 10 m pixel.
+
+    `cover` [y, x, material] are area shares that sum to 1, `tone` [y, x] is a factor on reflectance,
+    `height_m` [2y, 2x] the highest point of each 5 m square, and `facing` [y, x] how squarely walls look at the radar,
+    from 0 to 1.
     """
 
     cover: FloatArray
@@ -46,8 +46,8 @@ def draw_ground(city: City) -> Ground:
         neighbourhood = city.neighbourhoods[number]
         site = Site.at(rows, columns, neighbourhood, city, tiles)
         drawing = (draw_built if neighbourhood.label < 10 else draw_land)(site)
-        # Age, dust, moisture and paint differ from one neighbourhood to the next (assumption: 30 %).
-        np.multiply(drawing.tone, np.float32(np.exp(site.rng.normal(0, 0.3))), out=drawing.tone)
+        # Age, dust, moisture and paint differ from one neighbourhood to the next (assumption: 22 %).
+        np.multiply(drawing.tone, np.float32(np.exp(site.rng.normal(0, 0.22))), out=drawing.tone)
         _lay_ways(drawing, site, ways)
         place = (slice(rows.start * SUB, rows.stop * SUB), slice(columns.start * SUB, columns.stop * SUB))
         mask = inside.repeat(SUB, axis=0).repeat(SUB, axis=1)

@@ -42,8 +42,8 @@ def find_sun(day: date, lat: float) -> Sun:
 def cast_shadows(height_m: FloatArray, square_m: float, sun: Sun) -> FloatArray:
     """Which squares of a height map [y, x] (north up) lie in shadow: 0 or 1.
 
-    The shadow's ceiling is the highest of all heights towards the sun, each lowered by distance * tan(elevation); taking
-    the maximum over twice the distance at each step reaches the longest shadow in a few steps.
+    The shadow's ceiling is the highest of all heights towards the sun, each lowered by distance * tan(elevation).
+    Taking the maximum over twice the distance at each step reaches the longest shadow in a few steps.
     """
     east, north = np.sin(sun.azimuth), np.cos(sun.azimuth)
     drop = square_m * np.tan(max(sun.elevation, np.deg2rad(8.0)))

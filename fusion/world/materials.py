@@ -1,7 +1,7 @@
 """What the ground is made of: reflectance in the ten Sentinel-2 bands and radar backscatter, per material.
 
-Optical figures are rounded by hand to the level and shape of the named group of published spectra; they are not resampled
-from library files, and a spread of about 20 % around them is drawn per city and per neighbourhood. Sources:
+Optical figures are rounded by hand to the level and shape of the named group of published spectra. They are not
+resampled from library files. A spread around them is drawn per city, quarter and building. Sources:
 
 [E] Meerdink, Hook, Roberts, Abbott 2019, The ECOSTRESS spectral library 1.0, doi 10.1016/j.rse.2019.05.015
     (groups: manmade, soil, rock, vegetation, non-photosynthetic vegetation, water).
@@ -9,8 +9,8 @@ from library files, and a spread of about 20 % around them is drawn per city and
 [H] Herold, Roberts, Gardner, Dennison 2004, Spectrometry for urban area remote sensing, doi 10.1016/j.rse.2004.02.013.
 [A] assumption of this project.
 
-Radar figures are means at about 38 degrees in C band, rounded within the ranges of Ulaby and Dobson 1989, Handbook of Radar
-Scattering Statistics for Terrain (soil, grass, shrubs, trees, roads); roofs and water are assumptions near common values.
+Radar figures are means at about 38 degrees in C band, rounded by hand near those of Ulaby and Dobson 1989, Handbook of
+Radar Scattering Statistics for Terrain (soil, grass, shrubs, trees, roads). Roofs and water are assumptions.
 """
 
 from dataclasses import dataclass

@@ -50,7 +50,7 @@ def render_sentinel2(city: City, ground: Ground, season: str) -> OpticalScene:
 
 
 def _draw_city_spread(city: City) -> FloatArray:
-    """A factor per material and band: no two cities have the same clay, paint, stone and grass (about 10 %, assumption)."""
+    """A factor per material and band: no two cities have the same clay, paint and grass (assumption: about 10 %)."""
     rng = np.random.default_rng([city.seed, 4])
     materials = len(season_spectra("summer", 0.0))
     level = rng.normal(0, 0.08, (materials, 1))
@@ -70,11 +70,11 @@ def _light_ground(ground: Ground, spectra: FloatArray, city: City, day: date) ->
 
 
 def _tint_quarters(city: City, reflectance: FloatArray) -> None:
-    """Give each quarter its hue: soils, dust, paints and species differ within a city too (assumption: about 20 %)."""
+    """Give each quarter its hue: soils, dust, paints and species differ within a city too (assumption: about 12 %)."""
     rng = np.random.default_rng([city.seed, 6])
     quarters = len(city.neighbourhoods)
     place = np.linspace(-1, 1, len(_WAVELENGTH_NM))
-    tilt, bend = rng.normal(0, 0.22, (quarters, 1)), rng.normal(0, 0.14, (quarters, 1))
+    tilt, bend = rng.normal(0, 0.12, (quarters, 1)), rng.normal(0, 0.08, (quarters, 1))
     tints = np.exp(tilt * place + bend * (place**2 - 0.4)).astype(np.float32)
     for band in range(len(reflectance)):
         reflectance[band] *= tints[:, band][city.patches]
@@ -90,10 +90,10 @@ def _blur_coarse_bands(reflectance: FloatArray) -> None:
 
 def _add_air(rng: np.random.Generator, reflectance: FloatArray) -> None:
     """What atmospheric correction leaves: haze that brightens blue and dims contrast, and a gain per band."""
-    veil = rng.gamma(4.0, 0.025) * np.exp(0.6 * draw_slow_field(rng, reflectance.shape[1], 160))
+    veil = rng.gamma(6.0, 0.015) * np.exp(0.6 * draw_slow_field(rng, reflectance.shape[1], 160))
     exponent = rng.uniform(0.8, 1.8)
-    gains = np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.02, len(_WAVELENGTH_NM)))
+    gains = np.exp(rng.normal(0, 0.04) + rng.normal(0, 0.02, len(_WAVELENGTH_NM)))
     for band, (wavelength, gain) in enumerate(zip(_WAVELENGTH_NM, gains, strict=True)):
         thickness = veil * np.float32((550 / wavelength) ** exponent)
-        # First order of scattering: path reflectance is about 0.2 of the thickness (assumption).
-        reflectance[band] = reflectance[band] * (np.float32(gain) * np.exp(-thickness)) + np.float32(0.2) * thickness
+        # First order of scattering: path reflectance is about 0.15 of the thickness (assumption).
+        reflectance[band] = reflectance[band] * (np.float32(gain) * np.exp(-thickness)) + np.float32(0.15) * thickness

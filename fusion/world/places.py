@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A stretch of inland country. `dryness` 0 (lush) to 1 (desert edge); `deciduous` is the share of leaf-losing trees.
+    """A stretch of inland country.
 
-    Places, culture zones (grouped as in So2Sat's ten) and both climate figures are assumptions, chosen to be plausible.
+    `dryness` runs from 0 (lush) to 1 (desert edge), `deciduous` is the share of trees that lose their leaves. Places,
+    culture zones (as coarse as So2Sat's ten) and both climate figures are assumptions, chosen to be plausible.
     """
 
     lon: float
@@ -36,7 +37,7 @@ PLACES = (
     _place(-62.8, -33.1, "Latin America", 0.3, 0.4),
     _place(-51.3, -23.2, "Latin America", 0.2, 0.2),
     _place(-99.4, 19.9, "Latin America", 0.5, 0.2),
-    _place(6.9, 35.6, "Middle East and North Africa", 0.8, 0.1),
+    _place(27.6, 38.9, "Middle East and North Africa", 0.8, 0.1),
     _place(39.2, 37.4, "Middle East and North Africa", 0.7, 0.2),
     _place(52.3, 35.2, "Middle East and North Africa", 0.8, 0.3),
     _place(28.1, -25.9, "Sub-Saharan Africa", 0.5, 0.3),

@@ -15,8 +15,8 @@ from fusion.world.world import CELL_M, CELL_PIXELS, CLASSES, PIXEL_M, City, Neig
 WATER = 16
 
 # Per class of lcz17 (1-10, A-F): weight in the number of patches, preferred distance from the centre (0 centre, 1 edge
-# of the map) and how strictly it keeps to it. Assumptions, after the common concentric picture of a city; water is drawn
-# as coast, river and lakes instead.
+# of the map) and how strictly it keeps to it. Assumptions, after the common concentric picture of a city. Water is
+# drawn as coast, river and lakes instead.
 _HABITS = (
     (2.6, 0.05, 0.20),
     (4.6, 0.22, 0.22),
@@ -47,9 +47,9 @@ def plan_world(seed: int, cities: int = 6, cells: int = 20) -> World:
         raise BadInputError(f"A world has 1 to {len(PLACES)} cities, not {cities}: there are no more places.")
     if not 4 <= cells <= 60:
         raise BadInputError(f"A made-up city is 4 to 60 cells wide, not {cells}.")
-    rng = np.random.default_rng([seed, 0])
-    names = draw_names(rng, cities)
-    places = _draw_places(rng, cities)
+    # Each from its own stream, so that a world of fewer cities is the beginning of a world of more.
+    names = draw_names(np.random.default_rng([seed, 0, 0]), cities)
+    places = _draw_places(np.random.default_rng([seed, 0, 1]), cities)
     planned = tuple(
         _plan_city(np.random.default_rng([seed, 1 + number]), name, place, cells)
         for number, (name, place) in enumerate(zip(names, places, strict=True))
@@ -60,8 +60,7 @@ def plan_world(seed: int, cities: int = 6, cells: int = 20) -> World:
 def _draw_places(rng: np.random.Generator, count: int) -> list[Place]:
     """Places of different culture zones as far as there are any, then the rest."""
     order = [PLACES[index] for index in rng.permutation(len(PLACES))]
-    seen: set[str] = set()
-    first = [place for place in order if not (place.culture_zone in seen or seen.add(place.culture_zone))]
+    first = list({place.culture_zone: place for place in reversed(order)}.values())[::-1]
     return (first + [place for place in order if place not in first])[:count]
 
 
@@ -103,12 +102,17 @@ def _draw_patches(rng: np.random.Generator, size: int) -> tuple[npt.NDArray[np.u
     sites = _drop_wet(_draw_sites(rng, size, _PATCH_M), waters, size)
     classes = _assign_classes(rng, sites, size)
     quarters = _draw_sites(rng, size, _QUARTER_M)
-    labels = [classes[site] for site in cKDTree(sites).query(quarters)[1]]
-    patches = cKDTree(quarters).query(np.stack([x, y], axis=-1))[1].astype(np.uint16)
+    labels = [classes[site] for site in _find_nearest(sites, quarters)]
+    patches = _find_nearest(quarters, np.stack([x, y], axis=-1)).astype(np.uint16)
     for water in waters:
         patches[water] = len(labels)
         labels.append(WATER)
     return patches, labels
+
+
+def _find_nearest(sites: npt.NDArray[np.float64], points: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+    """Number of the site nearest to each point [..., (x, y)]."""
+    return np.asarray(cKDTree(sites).query(points)[1], dtype=np.intp)
 
 
 def _draw_sites(rng: np.random.Generator, size: int, distance_m: float) -> npt.NDArray[np.float64]:

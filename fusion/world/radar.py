@@ -55,8 +55,8 @@ def stack_channels(vh: npt.NDArray[np.complex64], vv: npt.NDArray[np.complex64])
 def _find_backscatter(ground: Ground, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean VV and VH intensity and their correlation [y, x]."""
     rows, columns, kinds = ground.cover.shape
-    # Soil moisture and wind shift all surfaces of a scene together, by about 1 dB (assumption).
-    surfaces = backscatter_table() * (10 ** (rng.normal(0, 0.1, (kinds, 1)) + rng.normal(0, 0.08))).astype(np.float32)
+    # Soil moisture and wind shift all surfaces of a scene together, by about 0.8 dB (assumption).
+    surfaces = backscatter_table() * (10 ** (rng.normal(0, 0.06, (kinds, 1)) + rng.normal(0, 0.05))).astype(np.float32)
     vv, vh = (surfaces.T @ ground.cover.reshape(-1, kinds).T).reshape(2, rows, columns)
     bounce = _BOUNCE_PER_M * _find_walls(ground) * ground.facing
     coherence = 0.15 + 0.35 * bounce / (bounce + vv)

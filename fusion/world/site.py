@@ -12,7 +12,7 @@ from fusion.world.world import PIXEL_M, City, Neighbourhood
 
 SUB = 4
 SUB_M = PIXEL_M / SUB
-# Sentinel-1 looks to the right of its track: ascending passes look about 12 degrees north of east (assumption: ascending).
+# Sentinel-1 looks right of its track: an ascending pass looks about 12 degrees north of east (assumption: ascending).
 LOOK_AZIMUTH = np.deg2rad(12.0)
 
 
@@ -31,7 +31,11 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Site:
-    """One neighbourhood's bounding box. `x`, `y` are metres from the city's centre (1 row, 1 column), `noise` uniform."""
+    """One neighbourhood's bounding box, on a grid of 2.5 m.
+
+    `x` [1, x] and `y` [y, 1] are metres east and south of the city's centre, `noise` [y, x] is uniform on 0..1 per
+    scale, `azimuth` turns clockwise from east.
+    """
 
     label: int
     azimuth: float
@@ -41,7 +45,6 @@ class Site:
     y: FloatArray
     noise: Mapping[str, FloatArray]
     dryness: float
-    city_rng: np.random.Generator
 
     @classmethod
     def at(
@@ -60,7 +63,6 @@ class Site:
             y=y[:, None],
             noise={name: _window(tile, len(y), len(x), rng) for name, tile in tiles.items()},
             dryness=float(np.clip(city.dryness + rng.normal(0, 0.3), 0, 1)),
-            city_rng=np.random.default_rng([city.seed, 2]),
         )
 
     @property
@@ -70,7 +72,7 @@ class Site:
     @property
     def facing(self) -> float:
         """How squarely the walls face the radar: 1 for streets along or across the look, falling fast beside them."""
-        turn = (self.azimuth - LOOK_AZIMUTH) % (np.pi / 2)
+        turn = (self.azimuth + LOOK_AZIMUTH) % (np.pi / 2)
         return float(0.15 + 0.85 * np.cos(2 * turn) ** 4)
 
     def rotate(self, warp_m: float) -> tuple[FloatArray, FloatArray]:

@@ -15,7 +15,7 @@ CELL_M = PIXEL_M * CELL_PIXELS
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhood:
-    """A patch of one class (`label`: index in lcz17) whose streets run along `azimuth` (radians from the x axis)."""
+    """A quarter of one class: `label` is an index in lcz17, streets run along `azimuth`, radians clockwise from east."""
 
     label: int
     azimuth: float
@@ -26,7 +26,7 @@ class Neighbourhood:
 class City:
     """A made-up city. `origin` is the upper left corner in UTM metres; arrays are [y, x], north up, 10 m pixels.
 
-    `truth` holds class indices of lcz17 (0..16), `patches` the place of each pixel's patch in `neighbourhoods`;
+    `truth` holds class indices of lcz17 (0..16), `patches` the place of each pixel's quarter in `neighbourhoods`;
     `dryness` and `deciduous` are those of its place.
     """
 

@@ -46,7 +46,7 @@ MODALITIES = [{"modality": "sentinel1", "season": ""}, {"modality": "sentinel2",
 LOGINS = (("admin", Role.ADMIN), ("curator", Role.CURATOR), ("expert-1", Role.EXPERT), ("expert-2", Role.EXPERT))
 # Sen2LCZ at depth 9: at depth 17 it needs more steps than a minute of two cores allows.
 SPEC: dict[str, Any] = {
-    "epochs": 30,
+    "epochs": 40,
     "batch_size": 32,
     "learning_rate": 0.002,
     "calibration": "temperature",
