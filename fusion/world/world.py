@@ -15,7 +15,7 @@ CELL_M = PIXEL_M * CELL_PIXELS
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhood:
-    """A quarter of one class: `label` is an index in lcz17, streets run along `azimuth`, radians clockwise from east."""
+    """A patch of one class (`label`: index in lcz17) whose streets run along `azimuth` (radians from the x axis)."""
 
     label: int
     azimuth: float
