@@ -15,7 +15,7 @@ CELL_M = PIXEL_M * CELL_PIXELS
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhood:
-    """A patch of one class (`label`: index in lcz17) whose streets run along `azimuth` (radians from the x axis)."""
+    """A quarter of one class: `label` indexes lcz17, streets run along `azimuth` (radians clockwise from east)."""
 
     label: int
     azimuth: float
