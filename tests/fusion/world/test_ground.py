@@ -37,14 +37,15 @@ def test_many_built_pixels_hold_several_materials(city: City, ground: Ground) ->
     assert ((built > 0).sum(axis=-1) > 1).mean() > 0.5
 
 
-def test_roofs_cover_about_what_stewart_and_oke_state(city: City, ground: Ground) -> None:
-    # Building surface fraction, table 3, with a tenth of slack: roads through a patch and tree crowns take some.
+def test_roofs_cover_what_stewart_and_oke_state() -> None:
+    # Building surface fraction, table 3; motorways through a patch and crowns over roofs may take some away.
     published = {0: (0.4, 0.6), 1: (0.4, 0.7), 2: (0.4, 0.7), 3: (0.2, 0.4), 4: (0.2, 0.4), 5: (0.2, 0.4)}
     published |= {6: (0.6, 0.9), 7: (0.3, 0.5), 8: (0.1, 0.2), 9: (0.2, 0.3)}
-    roofs = ground.cover[..., ROOFS].sum(axis=-1)
+    cities = plan_world(9, cities=2, cells=16).cities
+    roofs = np.concatenate([draw_ground(city).cover[..., ROOFS].sum(axis=-1).ravel() for city in cities])
+    truth = np.concatenate([city.truth.ravel() for city in cities])
     for label, (low, high) in published.items():
-        if (city.truth == label).sum() > 500:
-            assert low - 0.1 <= roofs[city.truth == label].mean() <= high + 0.1, label
+        assert low - 0.05 <= roofs[truth == label].mean() <= high, label
 
 
 def test_heights_keep_to_their_class(city: City, ground: Ground) -> None:
