@@ -8,7 +8,7 @@ from fusion.scheme import Scheme
 from geoquorum.figures.bars import code_box
 from geoquorum.figures.svg import element, frame, text, write_number
 
-CELL_PX, LEFT_PX, TOP_PX, RIGHT_PX = 34, 54, 44, 92
+CELL_PX, LEFT_PX, TOP_PX, RIGHT_PX = 34, 100, 44, 92
 DARK_FROM = 0.5  # opacity of a cell from which its text is printed in the paper's colour
 
 
