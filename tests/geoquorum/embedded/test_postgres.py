@@ -202,24 +202,24 @@ server.remove()
 """
 
 
-def _python_for_everyone() -> str | None:
-    """This interpreter, or the system's of the same version, where an ordinary user may run it."""
+def _python_for_everyone(path: str) -> str | None:
+    """This interpreter, or the system's of the same version, where an ordinary user may run it with our packages."""
     for program in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
-        if places._may((NOBODY, NOBODY), f"test -x {program} && {program} -c ''"):
+        if places._may((NOBODY, NOBODY), f"test -x {program} && PYTHONPATH={path} {program} -c 'import psycopg'"):
             return program
     return None
 
 
 @needs_root
 def test_an_ordinary_user_runs_the_server_as_themselves(folder: Path) -> None:
-    program = _python_for_everyone()
+    packages = Path(psycopg.__file__).parents[1]
+    path = f"{SOURCE_ROOT}:{SOURCE_ROOT.parent}:{packages}"
+    program = _python_for_everyone(path)
     if program is None:
-        pytest.skip("an ordinary user cannot run this Python")
+        pytest.skip("an ordinary user cannot run this Python with these packages")
     home = folder / "ordinary"
     home.mkdir()
     os.chown(home, NOBODY, NOBODY)
-    packages = Path(psycopg.__file__).parents[1]
-    path = f"{SOURCE_ROOT}:{SOURCE_ROOT.parent}:{packages}"
     done = subprocess.run(
         [program, "-c", AS_USER], cwd=home, user=NOBODY, group=NOBODY, extra_groups=[], text=True, capture_output=True,
         env={"PYTHONPATH": path, "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},

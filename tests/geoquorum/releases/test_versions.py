@@ -165,7 +165,7 @@ def test_rows_are_chosen_by_status_and_flag(run):
 
 
 def test_blocks_split_one_city_and_a_buffer_leaves_samples_out(run):
-    version = frozen(run, design={"kind": "block", "block_m": 640.0, "buffer_m": 330.0})
+    version = frozen(run, design={"kind": "block", "block_m": 320.0, "buffer_m": 330.0})
     assert version.state == BuildState.READY, version.reason
     assert version.summary["unused"] > 0
     assert sum(version.summary["splits"].values()) + version.summary["unused"] == version.summary["samples"]
