@@ -52,7 +52,7 @@ SPEC: dict[str, Any] = {
     "calibration": "temperature",
     "max_seconds": 80,
     "threads": 1,
-    "network": {"width": 8, "depth": 9},
+    "network": {"width": 8, "depth": 9, "dropout": 0.1},
 }
 Say = Callable[[str], None]
 
