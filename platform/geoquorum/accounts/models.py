@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -92,6 +93,33 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject_kind} {self.subject_id} to {self.to_project}"
+
+
+class Token(models.Model):
+    """A program's key to one project, with no more rights than its owner has there now. Only its SHA-256 is kept.
+
+    A token can neither change a password nor make tokens. `prefix` is its first characters, to tell tokens apart.
+    """
+
+    class Scope(models.TextChoices):
+        READ = "read", _("read campaigns, samples and results")
+        VOTE = "vote", _("claim samples and vote")
+        IMPORT = "import", _("bring in samples and votes")
+        EXPORT = "export", _("take out votes and versions")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = ArrayField(models.CharField(max_length=10, choices=Scope))
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
 
 
 class Event(models.Model):

@@ -151,6 +151,25 @@ class Asset(models.Model):
         return self.uri
 
 
+class Post(models.Model):
+    """The words of a social-media post. Handles, addresses and numbers are taken out before they are stored.
+
+    `author` and `source_key` are keyed hashes (HMAC-SHA-256; the key lies outside the database): still personal data,
+    but of no use without the key. Erasing empties the words and both hashes; the sample and its votes stay.
+    """
+
+    sample = models.OneToOneField(Sample, on_delete=models.CASCADE, related_name="post")
+    text = models.TextField(blank=True)
+    language = models.CharField(max_length=12, blank=True)
+    posted_at = models.DateTimeField(null=True)
+    author = models.CharField(max_length=64, blank=True, db_index=True)
+    source_key = models.CharField(max_length=64, blank=True, db_index=True)
+    erased_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
 class Reference(models.Model):
     """What is known of a sample from elsewhere (simulated truth, a hand label, gold); hidden from experts who vote."""
 
