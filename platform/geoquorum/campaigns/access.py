@@ -29,9 +29,10 @@ def known_as(*, user: User, campaign: Campaign) -> Expert | None:
 
 
 def find_results(*, user: User, campaign_id: int) -> tuple[Campaign, Membership]:
-    """A closed campaign; before it closes there are no results for anybody, so that nobody is led by them."""
+    """A closed campaign, or for curators one that was unblinded; else there are no results, so that nobody is led."""
     campaign, member = find_campaign(user=user, campaign_id=campaign_id)
-    if campaign.state != CampaignState.CLOSED:
+    may_look = campaign.unblinded_at is not None and member.role != Role.EXPERT
+    if campaign.state != CampaignState.CLOSED and not may_look:
         raise Http404
     return campaign, member
 

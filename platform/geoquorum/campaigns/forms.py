@@ -10,6 +10,9 @@ from fusion import scheme as schemes
 from geoquorum.accounts.models import Project
 from geoquorum.catalog.models import Region, Sample
 
+SHARE = _("Share of an expert's stream, 0 to 0.3; 0.05 is usual.")
+TRIES = 3
+
 
 class CampaignForm(forms.Form):
     """A new campaign: what is asked about which samples, and how often."""
@@ -20,8 +23,46 @@ class CampaignForm(forms.Form):
     regions = forms.ModelMultipleChoiceField(
         label=_("Regions"), queryset=Region.objects.none(), widget=forms.CheckboxSelectMultiple
     )
+    kind = forms.ChoiceField(
+        label=_("Votes per sample"),
+        choices=[("fixed", _("the same number for each")), ("adaptive", _("as many as each needs"))],
+        widget=forms.RadioSelect,
+        initial="fixed",
+        required=False,
+    )
     quota = forms.IntegerField(
-        label=_("Votes wanted per sample"), min_value=1, max_value=100, initial=3, help_text=_("By different experts.")
+        label=_("Votes wanted per sample, or the most"),
+        min_value=1,
+        max_value=100,
+        initial=3,
+        help_text=_("By different experts."),
+    )
+    minimum = forms.IntegerField(label=_("Adaptive: the fewest"), min_value=1, max_value=100, initial=2, required=False)
+    settle_at = forms.FloatField(
+        label=_("Adaptive: settled at"),
+        min_value=0.5,
+        max_value=0.9999,
+        initial=0.95,
+        required=False,
+        help_text=_(
+            "Probability of the likeliest class, 0.5 to 0.9999. Compare policies first: manage.py simulate_votes."
+        ),
+    )
+    gold_share = forms.FloatField(
+        label=_("Hidden known samples"), min_value=0, max_value=0.3, initial=0, required=False, help_text=SHARE
+    )
+    repeat_share = forms.FloatField(
+        label=_("Hidden repeats"), min_value=0, max_value=0.3, initial=0, required=False, help_text=SHARE
+    )
+    threshold = forms.FloatField(
+        label=_("Qualification: at least"),
+        min_value=0.1,
+        max_value=1,
+        required=False,
+        help_text=_("Score on known samples, 0.1 to 1; empty: no qualification."),
+    )
+    qualifying = forms.IntegerField(
+        label=_("Qualification: samples"), min_value=4, max_value=200, initial=34, required=False
     )
     guide = forms.CharField(
         label=_("Guide"), widget=forms.Textarea(attrs={"rows": 4}), required=False, help_text=_("Shown to experts.")
@@ -36,6 +77,8 @@ class CampaignForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Question and scheme must belong together, and the regions must hold samples of the asked kind."""
         values = super().clean() or {}
+        if values.get("kind") == "adaptive" and (values.get("minimum") or 2) > (values.get("quota") or 1):
+            self.add_error("minimum", _("The fewest votes cannot be more than the most."))
         if {"question", "scheme", "regions"} <= values.keys():
             question = questions.find(values["question"])
             if question.scheme not in (None, values["scheme"]):
@@ -45,3 +88,16 @@ class CampaignForm(forms.Form):
             if not values["samples"]:
                 self.add_error("regions", _("These regions hold no samples for this question; cut patches first."))
         return values
+
+    def policy(self) -> dict[str, Any]:
+        """The campaign's policy from a valid form."""
+        values = self.cleaned_data
+        policy: dict[str, Any] = {"kind": values["kind"] or "fixed", "order": "random"}
+        if policy["kind"] == "adaptive":
+            policy |= {"minimum": values["minimum"] or 2, "maximum": values["quota"]}
+            policy |= {"settle_at": values["settle_at"] or 0.95}
+        policy |= {name: values[name] for name in ("gold_share", "repeat_share") if values[name]}
+        if values["threshold"]:
+            samples = values["qualifying"] or 34
+            policy["qualification"] = {"threshold": values["threshold"], "samples": samples, "tries": TRIES}
+        return policy

@@ -2,6 +2,7 @@
 
 from geoquorum.campaigns.services.claims import claim, release_expired
 from geoquorum.campaigns.services.consensus import METHODS, refit, settle, start_consensus, summarise
+from geoquorum.campaigns.services.declaring import refuse_if_question_changed, scheme_of
 from geoquorum.campaigns.services.imports import import_votes, tabulate_panel
 from geoquorum.campaigns.services.lifecycle import (
     add_round,
@@ -26,6 +27,7 @@ from geoquorum.campaigns.services.sessions import (
     start_session,
 )
 from geoquorum.campaigns.services.tables import latest_votes
+from geoquorum.campaigns.services.unblinding import list_unblindings, unblind_campaign
 from geoquorum.campaigns.services.voting import Ballot, Receipt, cast_vote
 
 __all__ = [
@@ -48,14 +50,18 @@ __all__ = [
     "import_votes",
     "latest_votes",
     "list_history",
+    "list_unblindings",
     "open_campaign",
     "pause_session",
     "refit",
+    "refuse_if_question_changed",
     "release_expired",
     "resume_session",
+    "scheme_of",
     "settle",
     "start_consensus",
     "start_session",
     "summarise",
     "tabulate_panel",
+    "unblind_campaign",
 ]

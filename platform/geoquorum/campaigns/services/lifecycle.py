@@ -14,7 +14,9 @@ from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Assignment, Campaign, CampaignState, Round, RoundSample
 from geoquorum.campaigns.services.consensus import start_consensus
+from geoquorum.campaigns.services.declaring import declare, digest_of
 from geoquorum.campaigns.services.gate import hold_gate
+from geoquorum.campaigns.services.policies import check_policy
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.catalog.models import Sample
 
@@ -45,6 +47,7 @@ def create_campaign(
     _check_samples(project, chosen)
     if quota < 1:
         raise RefusedError("A campaign needs at least one vote per sample.", status=400)
+    check_policy(policy or {}, quota)
     campaign = Campaign.objects.create(
         project=project,
         name=name,
@@ -87,7 +90,15 @@ def open_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
     held = hold_gate(campaign=campaign)
     if held.state != CampaignState.DRAFT:
         raise RefusedError(f"Only a draft can be opened; this campaign is {held.get_state_display()}.")
-    Campaign.objects.filter(pk=held.pk).update(state=CampaignState.OPEN, opened_at=Now())
+    declared = declare(question=held.question, scheme=held.scheme)
+    Campaign.objects.filter(pk=held.pk).update(
+        state=CampaignState.OPEN,
+        opened_at=Now(),
+        declared=declared,
+        declared_digest=digest_of(declared),
+        question_version=declared["question"]["version"],
+        scheme_version=declared["scheme"]["version"],
+    )
     record(project=held.project, actor=by, action="campaign opened", subject=f"campaign {held.pk}")
     campaign.refresh_from_db()
     return campaign

@@ -1,5 +1,6 @@
 """Pages that list, make and run campaigns."""
 
+import functools
 from collections.abc import Callable
 
 from django.contrib import messages
@@ -11,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation import question as questions
-from fusion import scheme as schemes
 from fusion.errors import GeoquorumError
 from geoquorum.accounts.current import current_project, projects_in_view
 from geoquorum.accounts.models import Project, Role, User
@@ -19,6 +19,7 @@ from geoquorum.accounts.services import has_role, projects_of, require_role
 from geoquorum.campaigns import access, services
 from geoquorum.campaigns.forms import CampaignForm
 from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
+from geoquorum.campaigns.policy_words import describe_policy
 
 CURATING = (Role.CURATOR, Role.ADMIN)
 
@@ -45,8 +46,11 @@ def make_campaign(request: HttpRequest) -> HttpResponse:
     require_role(user=request.user, project=project, minimum=Role.CURATOR)
     form = CampaignForm(request.POST or None, project=project, initial={"question": "lcz_patch", "scheme": "lcz17"})
     if request.method == "POST" and form.is_valid():
-        fields = {name: form.cleaned_data[name] for name in ("name", "question", "scheme", "samples", "quota", "guide")}
-        campaign = services.create_campaign(project=project, by=request.user, **fields)
+        fields = {name: form.cleaned_data[name] for name in ("name", "question", "scheme", "samples", "guide")}
+        policy = form.policy()
+        campaign = services.create_campaign(
+            project=project, by=request.user, quota=form.cleaned_data["quota"], policy=policy, **fields
+        )
         return redirect("campaigns:campaign", campaign.pk)
     return render(request, "campaigns/new.html", {"form": form, "project": project})
 
@@ -62,11 +66,13 @@ def show_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "campaign": campaign,
         "round": round,
         "question": questions.find(campaign.question),
-        "scheme": schemes.find(campaign.scheme),
+        "scheme": services.scheme_of(campaign),
         "own": services.count_own(round=round, expert=access.known_as(user=request.user, campaign=campaign)),
         "is_curator": is_curator,
         "progress": services.count_progress(round=round) if is_curator else None,
-        "runs": _runs(campaign),
+        "runs": _runs(campaign, is_curator),
+        "policy": describe_policy(campaign, round),
+        "unblindings": services.list_unblindings(campaign=campaign) if is_curator else [],
     }
     return render(request, "campaigns/campaign.html", context)
 
@@ -85,6 +91,16 @@ def close_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Freeze the votes and start the consensus."""
     campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id, minimum=Role.CURATOR)
     return _change(request, campaign, services.close_campaign, _("Closed: the votes are final."))
+
+
+@login_required
+@require_POST
+def unblind_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Let curators look before the close, with a reason; the campaign carries the mark from then on."""
+    campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id, minimum=Role.CURATOR)
+    reason = request.POST.get("reason", "")
+    service = functools.partial(services.unblind_campaign, reason=reason)
+    return _change(request, campaign, service, _("Unblinded: this campaign is marked, and so is what comes of it."))
 
 
 def curated_projects(user: User) -> QuerySet[Project]:
@@ -116,10 +132,11 @@ def _row(campaign: Campaign, user: User) -> dict[str, object]:
     return {"campaign": campaign, "own": own, "is_curator": is_curator, "progress": progress}
 
 
-def _runs(campaign: Campaign) -> QuerySet[ConsensusRun]:
-    """Consensus runs with their jobs, the latest first; none before the close."""
+def _runs(campaign: Campaign, is_curator: bool) -> QuerySet[ConsensusRun]:
+    """Consensus runs with their jobs, the latest first; before the close only what a curator unblinded."""
     runs = ConsensusRun.objects.filter(campaign=campaign).select_related("job", "round")
-    return runs.order_by("-pk") if campaign.state == CampaignState.CLOSED else runs.none()
+    is_seen = campaign.state == CampaignState.CLOSED or (is_curator and campaign.unblinded_at is not None)
+    return runs.order_by("-pk") if is_seen else runs.none()
 
 
 def _project_for_new(request: HttpRequest) -> Project:
