@@ -11,6 +11,7 @@ urlpatterns = [
     path("<int:campaign_id>/", pages.show_campaign, name="campaign"),
     path("<int:campaign_id>/open/", pages.open_campaign, name="open"),
     path("<int:campaign_id>/close/", pages.close_campaign, name="close"),
+    path("<int:campaign_id>/consensus/start/", pages.start_consensus, name="start_consensus"),
     path("<int:campaign_id>/unblind/", pages.unblind_campaign, name="unblind"),
     path("<int:campaign_id>/vote/", voting.show_vote, name="vote"),
     path("<int:campaign_id>/claims/", voting.claim, name="claim"),

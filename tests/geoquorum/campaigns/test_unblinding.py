@@ -1,5 +1,6 @@
 """Nobody looks before the close, unless it is said why; and then it is written down for ever."""
 
+import pyarrow as pa
 import pytest
 from django.test import Client
 
@@ -64,3 +65,23 @@ def test_experts_and_strangers_cannot_unblind(client: Client) -> None:
         assert client.post(f"/campaigns/{campaign.pk}/unblind/", {"reason": WHY}).status_code == status
     campaign.refresh_from_db()
     assert campaign.unblinded_at is None
+
+
+def test_a_curator_starts_a_run_of_a_method_only_where_labels_may_be_seen(client: Client) -> None:
+    project = given.project()
+    campaign, curator = given.campaign(project, quota=3), given.member(project, Role.CURATOR)
+    round = services.current_round(campaign=campaign)
+    sample = round.round_samples.values_list("sample_id", flat=True)[0]
+    services.import_votes(round=round, table=pa.table({"voter": ["a"], "sample": [sample], "code": ["3"]}), by=None)
+    client.force_login(curator)
+    address = f"/campaigns/{campaign.pk}/consensus/start/"
+    page = client.post(address, {"method": "majority"}, follow=True).content.decode()
+    assert "close it first" in page
+    assert not campaign.consensus_runs.exists()
+    services.unblind_campaign(campaign=campaign, by=curator, reason=WHY)
+    client.post(address, {"method": "majority"})
+    assert campaign.consensus_runs.get().method == "majority"
+    answer = client.post(address, {"method": "guess"}, follow=True).content.decode()
+    assert "guess" in answer
+    assert "majority" in answer
+    assert campaign.consensus_runs.count() == 1

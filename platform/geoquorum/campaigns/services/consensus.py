@@ -33,8 +33,9 @@ REFIT = "geoquorum.campaigns.jobs.refit"
 def start_consensus(
     *, round: Round, methods: Sequence[str] = METHODS, by: User | None, parameters: dict[str, float] | None = None
 ) -> list[ConsensusRun]:
-    """One run and one job for each method; refused before the round is closed, as nobody may see labels until then."""
-    if round.campaign.state != CampaignState.CLOSED and round.closed_at is None:
+    """One run and one job for each method; refused while nobody may see labels: before the close, unless unblinded."""
+    is_open = round.campaign.state != CampaignState.CLOSED and round.closed_at is None
+    if is_open and round.campaign.unblinded_at is None:
         raise RefusedError("A consensus is made when the campaign is closed; close it first.")
     if not Assignment.objects.filter(round=round, state=Assignment.State.ANSWERED).exists():
         raise RefusedError("This round has no votes; a consensus needs at least one.")

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from annotation import consensus as methods_of
 from annotation import question as questions
 from fusion.errors import GeoquorumError
 from geoquorum.accounts.current import current_project, projects_in_view
@@ -71,6 +72,7 @@ def show_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "is_curator": is_curator,
         "progress": services.count_progress(round=round) if is_curator else None,
         "runs": _runs(campaign, is_curator),
+        "methods": [kind for kind in methods_of.load_all().values() if kind.answer_kind == "class"],
         "policy": describe_policy(campaign, round),
         "unblindings": services.list_unblindings(campaign=campaign) if is_curator else [],
     }
@@ -103,6 +105,15 @@ def unblind_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _change(request, campaign, service, _("Unblinded: this campaign is marked, and so is what comes of it."))
 
 
+@login_required
+@require_POST
+def start_consensus(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """One more run by a method of the curator's choice; earlier runs stay."""
+    campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id, minimum=Role.CURATOR)
+    method = request.POST.get("method", "")
+    return _change(request, campaign, functools.partial(_start, method=method), _("The run has been queued."))
+
+
 def curated_projects(user: User) -> QuerySet[Project]:
     """Projects in which this person may run campaigns."""
     return Project.objects.filter(memberships__user=user, memberships__role__in=CURATING).order_by("name")
@@ -115,6 +126,11 @@ def _change(request: HttpRequest, campaign: Campaign, service: Callable[..., Cam
     except GeoquorumError as error:
         messages.error(request, str(error))
     return redirect("campaigns:campaign", campaign.pk)
+
+
+def _start(*, campaign: Campaign, by: User, method: str) -> Campaign:
+    services.start_consensus(round=services.current_round(campaign=campaign), methods=[method], by=by)
+    return campaign
 
 
 def _visible(request: HttpRequest, curated: QuerySet[Project]) -> QuerySet[Campaign]:
