@@ -1,0 +1,135 @@
+"""Gold and repeats in an expert's stream, hidden among the samples that the campaign asks about.
+
+They are claims like any other, in rounds beside the one that is voted on, so their votes never enter a consensus.
+Which of an expert's claims are hidden ones is drawn from the campaign's seed and the installation's secret key: who
+reads this code and knows the seed can still not tell. Hidden claims are taken by one claimer of a campaign at a time;
+who comes at the same moment gets an ordinary sample instead, so nobody waits and no two claims block each other.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from django.conf import settings
+
+Word = Literal["vote", "gold", "repeat"]
+PURPOSES = ("gold", "repeat")
+QUOTA = 30_000  # places of a hidden sample: more than there will be experts, and still a smallint
+REPEAT_AFTER = (
+    30  # own votes between a sample and its repeat: what one hour's memory does not hold (formats-and-ux 1.4)
+)
+TURN = 71_002  # first half of the advisory key, beside the gate's
+
+PLACES = """
+SELECT (SELECT id FROM campaigns_round WHERE campaign_id = %(campaign)s AND purpose IN ('vote', 'dispute')
+        ORDER BY number DESC LIMIT 1) AS main,
+       (SELECT id FROM campaigns_round WHERE campaign_id = %(campaign)s AND purpose = %(kind)s AND closed_at IS NULL
+        ORDER BY number LIMIT 1) AS side
+WHERE pg_try_advisory_xact_lock(%(turn)s, %(campaign)s)
+"""
+MAKE_ROUND = """
+INSERT INTO campaigns_round (campaign_id, number, purpose, quota, model_version, created_at)
+SELECT %(campaign)s, max(number) + 1, %(kind)s, %(quota)s, 0, clock_timestamp()
+FROM campaigns_round WHERE campaign_id = %(campaign)s
+ON CONFLICT DO NOTHING RETURNING id
+"""
+# Gold that the expert has met in no round; first what the campaign does not ask about anyway, so few are met twice.
+FIND_GOLD = """
+SELECT g.sample_id FROM campaigns_gold g JOIN campaigns_campaign c ON c.id = g.campaign_id
+WHERE g.campaign_id = %(campaign)s AND g.use = 'monitor' AND NOT EXISTS (
+  SELECT FROM campaigns_assignment a JOIN campaigns_round r ON r.id = a.round_id
+  WHERE r.campaign_id = %(campaign)s AND a.sample_id = g.sample_id AND a.expert_id = %(expert)s
+    AND a.state <> 'released')
+ORDER BY EXISTS (SELECT FROM campaigns_roundsample s WHERE s.round_id = %(main)s AND s.sample_id = g.sample_id),
+         md5(concat_ws('/', c.seed, %(expert)s, g.sample_id)) LIMIT 1
+"""
+# What was answered before the latest own votes, in an order of its own; the conditions are tried until one row holds.
+FIND_REPEAT = """
+SELECT old.sample_id FROM (
+  SELECT sample_id FROM (
+    SELECT sample_id, max(id) AS last FROM campaigns_vote
+    WHERE expert_id = %(expert)s AND round_id = %(main)s GROUP BY sample_id ORDER BY last DESC OFFSET %(after)s
+  ) AS own ORDER BY md5(concat_ws('/', %(campaign)s, %(expert)s, sample_id))
+) AS old
+WHERE (SELECT state FROM campaigns_assignment a
+       WHERE a.round_id = %(main)s AND a.sample_id = old.sample_id AND a.expert_id = %(expert)s) = 'answered'
+  AND (SELECT a.id FROM campaigns_assignment a WHERE a.round_id = %(side)s AND a.sample_id = old.sample_id
+       AND a.expert_id = %(expert)s AND a.state <> 'released') IS NULL
+LIMIT 1
+"""
+ADD_SAMPLE = """
+INSERT INTO campaigns_roundsample
+  (round_id, sample_id, position, is_gold, prompt, slots_taken, answered, model_version)
+SELECT %(side)s, %(sample)s, 0, %(kind)s = 'gold', coalesce(
+  (SELECT prompt FROM campaigns_roundsample WHERE round_id = %(main)s AND sample_id = %(sample)s), ''), 0, 0, 0
+ON CONFLICT (round_id, sample_id) DO NOTHING
+"""
+LOCK_SAMPLE = "SELECT FROM campaigns_roundsample WHERE round_id = %(side)s AND sample_id = %(sample)s FOR UPDATE"
+# The lowest free place by a walk along the places taken: the quota is far too large to try them all.
+TAKE = """
+WITH free AS (
+  SELECT CASE WHEN EXISTS (
+      SELECT FROM campaigns_assignment WHERE round_id = %(side)s AND sample_id = %(sample)s AND slot = 0)
+    THEN (SELECT a.slot + 1 FROM campaigns_assignment a
+          WHERE a.round_id = %(side)s AND a.sample_id = %(sample)s AND a.slot IS NOT NULL AND NOT EXISTS (
+            SELECT FROM campaigns_assignment b
+            WHERE b.round_id = %(side)s AND b.sample_id = %(sample)s AND b.slot = a.slot + 1)
+          ORDER BY a.slot LIMIT 1)
+    ELSE 0 END AS slot
+), taken AS (
+  INSERT INTO campaigns_assignment AS old
+    (campaign_id, round_id, sample_id, expert_id, session_id, quota, slot, state, lease_until)
+  SELECT %(campaign)s, %(side)s, %(sample)s, %(expert)s, %(session)s, %(quota)s, slot, 'claimed',
+         clock_timestamp() + make_interval(secs => %(lease)s)
+  FROM free WHERE slot < %(quota)s
+  ON CONFLICT (round_id, sample_id, expert_id) DO UPDATE
+    SET state = 'claimed', slot = EXCLUDED.slot, lease_until = EXCLUDED.lease_until, session_id = EXCLUDED.session_id
+    WHERE old.state = 'released'
+  RETURNING id
+), counted AS (
+  UPDATE campaigns_roundsample SET slots_taken = slots_taken + 1
+  WHERE round_id = %(side)s AND sample_id = %(sample)s AND EXISTS (SELECT FROM taken))
+SELECT id FROM taken
+"""
+
+
+def due(seed: int, expert_id: int, first: int, count: int, policy: Mapping[str, Any]) -> list[Word]:
+    """What the own claims number `first` to `first + count - 1` shall be; the same whenever it is asked."""
+    gold, repeat = policy.get("gold_share") or 0.0, policy.get("repeat_share") or 0.0
+    if not gold and not repeat:
+        return ["vote"] * count
+    draws = (_draw(f"{seed}/{expert_id}/{number}") for number in range(first, first + count))
+    return ["gold" if draw < gold else "repeat" if draw < gold + repeat else "vote" for draw in draws]
+
+
+def take(
+    cursor: Any, *, campaign_id: int, expert_id: int, kind: str, session_id: int | None, lease_s: int
+) -> int | None:
+    """A claim on gold or on a repeat inside the caller's transaction: its number, or None where nothing fits now."""
+    values: dict[str, Any] = {"campaign": campaign_id, "expert": expert_id, "kind": kind, "turn": TURN}
+    values |= {"session": session_id, "lease": lease_s, "quota": QUOTA, "after": REPEAT_AFTER}
+    cursor.execute(PLACES, values)
+    places = cursor.fetchone()
+    if places is None or places[0] is None:
+        return None
+    values |= {"main": places[0], "side": places[1] or 0}
+    values["sample"] = _fetch_id(cursor, FIND_GOLD if kind == "gold" else FIND_REPEAT, values)
+    values["side"] = places[1] or (values["sample"] and _fetch_id(cursor, MAKE_ROUND, values))
+    if values["sample"] is None or values["side"] is None:
+        return None
+    cursor.execute(ADD_SAMPLE, values)
+    cursor.execute(LOCK_SAMPLE, values)
+    return _fetch_id(cursor, TAKE, values)
+
+
+def _draw(name: str) -> float:
+    """A number in 0..1 that only this installation can find."""
+    digest = hmac.digest(settings.SECRET_KEY.encode(), name.encode(), hashlib.sha256)
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def _fetch_id(cursor: Any, statement: str, values: dict[str, Any]) -> int | None:
+    cursor.execute(statement, values)
+    row = cursor.fetchone()
+    return None if row is None else int(row[0])
