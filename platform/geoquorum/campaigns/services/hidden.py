@@ -4,6 +4,10 @@ They are claims like any other, in rounds beside the one that is voted on, so th
 Which of an expert's claims are hidden ones is drawn from the campaign's seed and the installation's secret key: who
 reads this code and knows the seed can still not tell. Hidden claims are taken by one claimer of a campaign at a time;
 who comes at the same moment gets an ordinary sample instead, so nobody waits and no two claims block each other.
+
+So that an expert sees no difference, whoever claims takes the samples in the order of the words of `due`, ordinary runs
+and hidden ones in turn (numbers of claims then tell nothing), hands out own open claims of these rounds again together
+with those of the main one, and counts all three rounds as the expert's own progress.
 """
 
 import hashlib
