@@ -59,7 +59,7 @@ def count_progress(*, round: Round) -> Progress:
 
 def list_history(*, campaign: Campaign, expert: Expert) -> list[Vote]:
     """One's own last ten samples, the latest first, each with its latest vote."""
-    votes = Vote.objects.filter(campaign=campaign, expert=expert).select_related("assignment__sample")
+    votes = Vote.objects.filter(campaign=campaign, expert=expert).select_related("assignment__sample__region")
     latest: dict[int, Vote] = {}
     for vote in votes.order_by("-pk")[: 10 * HISTORY]:
         latest.setdefault(vote.assignment_id, vote)

@@ -6,14 +6,17 @@ now: closed, place taken, nothing to take back) or 503 (the database does not an
 
 The page gets a JSON block `vote-config`:
 
-    {"campaign": 7, "name": "...", "is_simulated": true, "interface_version": "1",
+    {"campaign": 7, "name": "...", "is_simulated": true, "interface_version": "2", "person": 5,
      "urls": {"claim": "...", "vote": "...", "history": "...", "session": "...",
               "picture": "/catalog/samples/0/picture/MODALITY/VIEW.png",
               "values": "/catalog/samples/0/values/MODALITY.bin",
-              "done": "page to show when nothing is left"},
+              "done": "page to show when nothing is left", "raise": "/campaigns/7/samples/0/raise/" or ""},
      "question": {"name", "title", "help", "prefetch": 5, "context_cells": 3, "has_second_choice": true,
+                  "layout": "patch", "fields": [{"name", "title", "kind": "box" | "choice", "key",
+                                                 "options": [{"code", "name", "key"}], "is_required"}],
                   "views": [{"modality", "view", "has_seasons"}], "skip_reasons": [{"key", "title", "needs_text"}]},
-     "scheme": {"name", "classes": [{"code", "name", "colour", "ink", "key", "group", "help"}]},
+     "scheme": {"name", "classes": [{"code", "name", "colour", "ink", "key", "group", "help",
+                "aerial", "ground", "confused_with": [code] where declared}]},
      "own": {"answered": 12, "skipped": 1, "total": 240}}
 """
 
@@ -44,9 +47,8 @@ from geoquorum.campaigns.schemas import (
 from geoquorum.campaigns.services.progress import count_own, list_history
 from geoquorum.campaigns.services.shown import list_views
 from geoquorum.campaigns.views.endpoint import json_endpoint, read_body
+from geoquorum.campaigns.views.vote_config import configure, layout_of
 from geoquorum.catalog.models import Scene
-
-INTERFACE_VERSION = "1"
 
 
 @login_required
@@ -57,13 +59,16 @@ def show_vote(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if campaign.state != CampaignState.OPEN:
         messages.info(request, _("This campaign is not open for votes."))
         return redirect("campaigns:campaign", campaign.pk)
+    layout = layout_of(questions.find(campaign.question))
     context = {
         "campaign": campaign,
         "expert": expert,
         "question": questions.find(campaign.question),
         "scheme": schemes.find(campaign.scheme),
         "views": list_views(campaign),
-        "config": _configure(campaign, expert),
+        "config": configure(campaign, expert, _own(campaign, expert)),
+        "layout": layout,
+        "stage": f"campaigns/stages/{layout}.html",
     }
     return render(request, "campaigns/vote.html", context)
 
@@ -115,11 +120,13 @@ def history(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
     """GET -> one's own last ten samples, the latest first, each with its latest vote.
 
     {"votes": [{"id": assignment, "sample": {...}, "lease_until": null, "vote": 5, "received_at": "...", "kind", "code",
-                "second_code", "is_sure", "skip_reason", "revision"}], "own": {...}}
+                "second_code", "is_sure", "skip_reason", "revision"}],
+     "regions": as in claim, "own": {...}}
     """
     campaign, expert = access.find_as_expert(user=request.user, campaign_id=campaign_id)
     votes = list_history(campaign=campaign, expert=expert)
-    return {"votes": [show_own_vote(vote) for vote in votes], "own": _own(campaign, expert)}
+    regions = _show_regions([vote.assignment for vote in votes])
+    return {"votes": [show_own_vote(vote) for vote in votes], "regions": regions, "own": _own(campaign, expert)}
 
 
 @require_POST
@@ -194,34 +201,3 @@ def _show_regions(claimed: list[Assignment]) -> dict[str, Any]:
 
 def _own(campaign: Campaign, expert: Expert) -> dict[str, int]:
     return asdict(count_own(round=services.current_round(campaign=campaign), expert=expert))
-
-
-def _configure(campaign: Campaign, expert: Expert) -> dict[str, Any]:
-    question, scheme = questions.find(campaign.question), schemes.find(campaign.scheme)
-    shown = ("name", "title", "help", "prefetch", "context_cells", "has_second_choice")
-    labels = ("code", "name", "colour", "ink", "key", "group", "help")
-    return {
-        "campaign": campaign.pk,
-        "name": campaign.name,
-        "is_simulated": campaign.is_simulated,
-        "interface_version": INTERFACE_VERSION,
-        "urls": _urls(campaign),
-        "question": {name: getattr(question, name) for name in shown}
-        | {"views": [asdict(view) for view in list_views(campaign)]}
-        | {"skip_reasons": [asdict(reason) for reason in question.skip_reasons]},
-        "scheme": {
-            "name": scheme.name,
-            "classes": [{name: getattr(label, name) for name in labels} for label in scheme.classes],
-        },
-        "own": _own(campaign, expert),
-    }
-
-
-def _urls(campaign: Campaign) -> dict[str, str]:
-    urls = {name: reverse(f"campaigns:{name}", args=[campaign.pk]) for name in ("claim", "history", "session")}
-    return urls | {
-        "vote": reverse("campaigns:cast", args=[campaign.pk]),
-        "picture": reverse("catalog:picture", args=[0, "MODALITY", "VIEW"]),
-        "values": reverse("catalog:values", args=[0, "MODALITY"]),
-        "done": reverse("campaigns:campaign", args=[campaign.pk]),
-    }

@@ -1,6 +1,7 @@
 /* Requests of the vote page. An answer is {status, body}; status 0 means that no answer came. */
 
 const LONGEST_MS = 15_000;
+const LONGEST_RETRY_S = 300;
 
 function csrfToken() {
   return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
@@ -19,9 +20,10 @@ async function post(url, values) {
       signal: abort.signal,
     });
     const isJson = response.headers.get("Content-Type")?.includes("json");
-    return { status: response.type === "opaqueredirect" ? 401 : response.status, body: isJson ? await response.json() : {} };
+    const retryAfterS = Math.min(LONGEST_RETRY_S, Number(response.headers.get("Retry-After")) || 0);
+    return { status: response.type === "opaqueredirect" ? 401 : response.status, body: isJson ? await response.json() : {}, retryAfterS };
   } catch {
-    return { status: 0, body: {} };
+    return { status: 0, body: {}, retryAfterS: 0 };
   } finally {
     clearTimeout(timer);
   }
@@ -38,11 +40,12 @@ export async function get(url) {
   }
 }
 
-/* Refused for good (400, 404, 409, 422), signed out (401, 403), or to be tried again (no answer, 429, 5xx). */
-export function judge(status) {
+/* Refused for good (400, 404, 409, 410, 422, and 403 with a reason), or to be tried again (no answer, signed out, 429, 5xx). */
+export function judge(status, body = {}) {
   if (status >= 200 && status < 300) return "stored";
-  if ([400, 404, 409, 410, 422].includes(status)) return "refused";
+  if ([400, 404, 409, 410, 422].includes(status) || (status === 403 && body.error)) return "refused";
   return "later";
 }
 
-export const isSignedOut = (status) => status === 401 || status === 403;
+/* 403 without a reason is the CSRF check's: the sign-in changed in another tab. */
+export const isSignedOut = (status, body = {}) => status === 401 || (status === 403 && !body.error);

@@ -1,6 +1,6 @@
 /* The samples in hand: the one shown and the next ones, whose pictures are fetched ahead. */
 
-const ASK_BELOW = 4; // so that not every vote asks for one sample
+const SPARE = 2; // asked for beyond those to be in hand, so that not every vote asks
 
 export class Buffer {
   /* `claim(count)` resolves to {status, body}; `isDecided(assignment)` tells a sample that is voted on already. */
@@ -32,12 +32,13 @@ export class Buffer {
 
   /* Asks for as many as are missing; `unsent` samples still count as held on the server. */
   async fill({ unsent = 0, isForced = false } = {}) {
-    const wanted = this.ahead + 1;
-    if (this.isFetching || (!isForced && (this.isExhausted || this.samples.length >= ASK_BELOW))) return;
+    const wanted = this.ahead + 1 + SPARE;
+    if (this.isFetching || (!isForced && (this.isExhausted || this.samples.length > this.ahead))) return;
     this.isFetching = true;
-    const { status, body } = await this.claim(Math.min(50, wanted + unsent));
+    const answer = await this.claim(Math.min(50, wanted + unsent));
+    const { status, body } = answer;
     this.isFetching = false;
-    if (status !== 200) return this.onProblem(status, body);
+    if (status !== 200) return this.onProblem(answer);
     const known = new Set(this.samples.map((one) => one.assignment));
     const fresh = body.assignments.map(readSample).filter((one) => !known.has(one.assignment) && !this.isDecided(one.assignment));
     this.samples.push(...fresh);
@@ -46,7 +47,7 @@ export class Buffer {
   }
 }
 
-/* What the page needs of a claim. */
+/* A claim as the page has it: `assignment` and `sample` are ids, the rest is as the server says it. */
 export function readSample({ id, sample }) {
-  return { assignment: id, sample: sample.id, region: sample.region, key: sample.key };
+  return { ...sample, assignment: id, sample: sample.id };
 }

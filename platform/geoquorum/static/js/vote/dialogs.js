@@ -1,7 +1,10 @@
 /* The dialogs: skip with a reason, a note, the classes. They take their own keys. */
 
+import { nameKey } from "./keys.js";
+
 export class Dialogs {
-  constructor({ onSkip, onNote }) {
+  constructor({ keymap, onSkip, onNote }) {
+    this.keymap = keymap;
     this.skip = document.getElementById("skip");
     this.note = document.getElementById("note");
     this.cards = document.getElementById("cards");
@@ -32,7 +35,7 @@ export class Dialogs {
 
   readReason(event) {
     if (event.repeat || event.isComposing || event.target === this.text || event.ctrlKey || event.metaKey || event.altKey) return;
-    const key = /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1] ?? event.key.toUpperCase();
+    const key = this.keymap.read({ key: nameKey(event) })?.key;
     const button = [...this.skip.querySelectorAll("[data-reason]")].find((one) => one.dataset.reason === key);
     if (!button) return;
     event.preventDefault();

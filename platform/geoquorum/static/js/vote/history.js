@@ -5,6 +5,7 @@ const SHOWN = 10;
 export class History {
   constructor() {
     this.entries = [];
+    this.turn = 0;
     this.decided = new Set();
   }
 
@@ -16,10 +17,13 @@ export class History {
     for (const { ballot, sample } of waiting) this.apply({ ...ballot, sample });
   }
 
+  /* A revision keeps its place; `turn` tells what was decided last. */
   apply(entry) {
-    this.remove(entry.sample.assignment);
-    if (entry.kind === "taken_back") return;
-    this.entries.push(entry);
+    if (entry.kind === "taken_back") return this.remove(entry.sample.assignment);
+    const dated = { ...entry, turn: (this.turn += 1) };
+    const place = this.placeOf(entry.sample.assignment);
+    if (place < 0) this.entries.push(dated);
+    else this.entries[place] = dated;
     this.decided.add(entry.sample.assignment);
   }
 
@@ -33,11 +37,28 @@ export class History {
     this.entries = this.entries.filter((one) => one.sample.assignment !== assignment);
   }
 
-  get last() {
-    return this.entries.at(-1) ?? null;
+  placeOf(assignment) {
+    return this.entries.findIndex((one) => one.sample.assignment === assignment);
   }
 
-  get shown() {
-    return this.entries.slice(-SHOWN);
+  find(assignment) {
+    return this.entries[this.placeOf(assignment)] ?? null;
+  }
+
+  /* The entry `step` places from `entry`; from outside the history (null), -1 is its latest. Null beyond its end. */
+  step(entry, step) {
+    const place = entry ? this.placeOf(entry.sample.assignment) : this.entries.length;
+    return this.entries[place + step] ?? null;
+  }
+
+  get last() {
+    return this.entries.reduce((latest, one) => (latest && latest.turn > one.turn ? latest : one), null);
+  }
+
+  /* The last ten; further back, the ten that end with the entry looked at. */
+  shown(entry) {
+    const place = entry ? this.placeOf(entry.sample.assignment) : this.entries.length;
+    const end = place < this.entries.length - SHOWN ? place + 1 : this.entries.length;
+    return this.entries.slice(Math.max(0, end - SHOWN), Math.max(end, SHOWN));
   }
 }

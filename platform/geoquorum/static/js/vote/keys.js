@@ -1,29 +1,24 @@
-/* A key press as a command, or null. Digits come from `event.code` (they lie elsewhere on French keyboards), letters
-   from `event.key`. */
+/* A key press by the name that the page uses: "0".."9", "A".."Z", "+", "-", or the browser's name such as "Backspace".
+   `isFixed` presses (Ctrl+Z, Esc) are nobody's to change.
+   Digits come from `event.code` (they lie elsewhere on French keyboards), letters from `event.key`. */
 
-const COMMANDS = {
-  S: "skip", K: "second", T: "season", V: "view", N: "note", I: "probe", R: "cards", X: "reset", M: "zoom", H: "help", P: "pause",
-};
-const PLAIN = {
-  Backspace: "undo", " ": "outline", ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right",
-  "+": "zoom", "-": "zoom",
-};
+const NAMES = { " ": "Space" };
+const MODIFIERS = ["Shift", "Control", "Alt", "AltGraph", "Meta"];
 
-export function readKey(event, classKeys) {
-  if (event.defaultPrevented || event.repeat || event.isComposing || event.altKey || isElsewhere(event)) return null;
-  if (event.ctrlKey || event.metaKey) return event.key.toLowerCase() === "z" && !event.shiftKey ? { name: "undo" } : null;
-  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1];
-  const sign = digit ?? (event.key.length === 1 ? event.key.toUpperCase() : null);
-  if (sign !== null && Object.hasOwn(classKeys, sign)) {
-    return { name: "class", code: classKeys[sign], isSure: !event.shiftKey };
-  }
-  const name = PLAIN[event.key] ?? COMMANDS[sign];
-  return name ? { name, isBack: event.shiftKey } : null;
+export function readKey(event) {
+  if (event.defaultPrevented || event.repeat || event.isComposing || event.altKey || MODIFIERS.includes(event.key) || isElsewhere(event)) return null;
+  if (event.ctrlKey || event.metaKey) return event.key.toLowerCase() === "z" && !event.shiftKey ? { key: "Backspace", isFixed: true } : null;
+  return { key: nameKey(event), isShift: event.shiftKey, isFixed: event.key === "Escape" };
+}
+
+export function nameKey(event) {
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code ?? "")?.[1];
+  return digit ?? NAMES[event.key] ?? (event.key.length === 1 ? event.key.toUpperCase() : event.key);
 }
 
 /* In a field, in a dialog, or on a control that uses the space bar itself. */
 function isElsewhere(event) {
   const target = event.target;
   if (target.closest?.("input, textarea, select, dialog, [contenteditable]") || document.querySelector("dialog[open]")) return true;
-  return event.key === " " && Boolean(target.closest?.("button, a, summary"));
+  return (event.key === " " || event.key === "Enter") && Boolean(target.closest?.("button, a, summary"));
 }

@@ -6,7 +6,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
 export class Outbox {
-  /* `send(item)`, with the ballot and the sample it is on, resolves to "stored", "refused" or "later"; `onChange()` is called when anything moved. */
+  /* `send(item)`, with the ballot and the sample it is on, resolves to "stored", "refused", or, where
+     it must be sent again, {afterS: seconds that the server asks to wait, or 0}. `onChange()` is called when anything moved. */
   constructor({ prefix, send, onChange, store = window.localStorage }) {
     Object.assign(this, { prefix, send, onChange, store });
     this.memory = new Map(); // where the browser's store is full or switched off
@@ -51,7 +52,11 @@ export class Outbox {
   }
 
   read(name) {
-    return this.memory.get(name) ?? JSON.parse(this.store.getItem(name));
+    try {
+      return this.memory.get(name) ?? JSON.parse(this.store.getItem(name));
+    } catch {
+      return null; // not ours: no vote of this page is unreadable
+    }
   }
 
   remove(name) {
@@ -89,16 +94,16 @@ export class Outbox {
     for (let [name] = this.names(); name; [name] = this.names()) {
       const item = this.read(name);
       const outcome = item ? await this.send(item) : "stored";
-      if (outcome === "later") return this.sleep();
+      if (outcome.afterS !== undefined) return this.sleep(outcome.afterS);
       this.wait = FIRST_WAIT_MS;
       this.remove(name);
       this.onChange();
     }
   }
 
-  sleep() {
+  sleep(afterS) {
     this.isWaiting = true;
-    this.timer = setTimeout(() => this.drain(), this.wait * (0.75 + Math.random() / 2));
+    this.timer = setTimeout(() => this.drain(), Math.max(afterS * 1000, this.wait * (0.75 + Math.random() / 2)));
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
   }
 }

@@ -27,30 +27,42 @@ export class Rail {
   }
 
   /* "LCZ 6, sure, 37 of 100" */
-  sayVote(said, { done, total }) {
-    const what = said.kind === "skip" ? word("skipped") : `${this.nameOf(said.code)}, ${word(said.is_sure ? "sure" : "unsure")}`;
+  sayVote(said, { done, total }, isNew) {
+    this.say(`${this.tell(said)}, ${isNew ? word("of", { done, total }) : word("changed")}`);
+  }
+
+  /* "LCZ 6, sure, second 5" */
+  tell(said) {
+    if (said.kind === "skip") return word("skipped");
     const second = said.second_code ? `, ${word("second", { code: said.second_code })}` : "";
-    this.say(`${what}${second}, ${word("of", { done, total })}`);
+    return `${this.nameOf(said.code)}, ${word(said.is_sure ? "sure" : "unsure")}${second}`;
+  }
+
+  /* Marks the own earlier vote that is looked at, on the pad and in words; null marks none. */
+  markPast(past, history) {
+    document.body.classList.toggle("in-past", Boolean(past));
+    for (const button of document.querySelectorAll(".pad-key[data-code]")) button.classList.toggle("own", past?.kind === "answer" && button.dataset.code === past.code);
+    if (past) this.say(word("past", { what: this.tell(past), n: history.entries.length - history.placeOf(past.sample.assignment) }));
   }
 
   nameOf(code) {
     return this.page.scheme.name.startsWith("lcz") ? `LCZ ${code}` : code;
   }
 
-  showHistory(entries, unsent) {
-    this.list.replaceChildren(...entries.map((entry) => this.drawEntry(entry, unsent)));
+  showHistory(entries, unsent, past) {
+    this.list.replaceChildren(...entries.map((entry) => this.drawEntry(entry, unsent, past)));
   }
 
-  drawEntry(entry, unsent) {
+  drawEntry(entry, unsent, past) {
     const item = document.createElement("li");
     const button = document.createElement("button");
     const chip = document.createElement("span");
     button.type = "button";
     button.dataset.assignment = entry.sample.assignment;
     const isSkip = entry.kind === "skip";
-    const what = isSkip ? word("skipped") : `${this.nameOf(entry.code)}, ${word(entry.is_sure ? "sure" : "unsure")}`;
-    button.title = word("take-back", { what });
+    button.title = word("look-again", { what: this.tell(entry) });
     button.setAttribute("aria-label", button.title);
+    if (entry.sample.assignment === past?.sample.assignment) button.setAttribute("aria-current", "true");
     if (unsent.has(entry.client_uuid)) button.className = "unsent";
     chip.className = isSkip ? "chip skipped" : `chip swatch-${this.page.scheme.name}-${entry.code.replace(/[^\w-]/g, "-")}${entry.is_sure ? "" : " unsure"}`;
     chip.textContent = isSkip ? "S" : entry.code;

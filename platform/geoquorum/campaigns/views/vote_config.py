@@ -1,0 +1,72 @@
+"""What the vote page is told at its start: addresses, the question, the classes, and the person's own choices."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+
+from annotation import question as questions
+from annotation.question import Question
+from fusion import scheme as schemes
+from geoquorum.accounts.models import Expert
+from geoquorum.campaigns.models import Campaign
+from geoquorum.campaigns.services.shown import list_views
+
+INTERFACE_VERSION = "2"  # counts up when the page shows or asks differently; every vote names it
+ASKED = ("name", "title", "help", "prefetch", "context_cells", "has_second_choice")
+TOLD = ("code", "name", "colour", "ink", "key", "group", "help")
+TOLD_WHERE_DECLARED = ("aerial", "ground", "confused_with")
+
+
+def configure(campaign: Campaign, expert: Expert, own: dict[str, int]) -> dict[str, Any]:
+    """The JSON block `vote-config`; its shape is described in `views.voting`."""
+    question, scheme = questions.find(campaign.question), schemes.find(campaign.scheme)
+    return {
+        "campaign": campaign.pk,
+        "name": campaign.name,
+        "is_simulated": campaign.is_simulated,
+        "interface_version": INTERFACE_VERSION,
+        "urls": _urls(campaign),
+        "question": _ask(question) | {"views": [asdict(view) for view in list_views(campaign)]},
+        "scheme": {"name": scheme.name, "classes": [_tell(label) for label in scheme.classes]},
+        "own": own,
+        "person": expert.user_id,
+    }
+
+
+def layout_of(question: Question) -> str:
+    """Name of the stage that shows this question's samples: a module of static/js/vote/stages and a template."""
+    return getattr(question, "layout", "patch")
+
+
+def _ask(question: Question) -> dict[str, Any]:
+    return {name: getattr(question, name) for name in ASKED} | {
+        "layout": layout_of(question),
+        "fields": [asdict(field) for field in getattr(question, "fields", ())],
+        "skip_reasons": [asdict(reason) for reason in question.skip_reasons],
+    }
+
+
+def _tell(label: Any) -> dict[str, Any]:
+    return {name: getattr(label, name) for name in TOLD} | {
+        name: getattr(label, name) for name in TOLD_WHERE_DECLARED if hasattr(label, name)
+    }
+
+
+def _urls(campaign: Campaign) -> dict[str, str]:
+    urls = {name: reverse(f"campaigns:{name}", args=[campaign.pk]) for name in ("claim", "history", "session")}
+    return urls | {
+        "vote": reverse("campaigns:cast", args=[campaign.pk]),
+        "picture": reverse("catalog:picture", args=[0, "MODALITY", "VIEW"]),
+        "values": reverse("catalog:values", args=[0, "MODALITY"]),
+        "done": reverse("campaigns:campaign", args=[campaign.pk]),
+        "raise": _raise_url(campaign),
+    }
+
+
+def _raise_url(campaign: Campaign) -> str:
+    """Where a sample is raised for discussion; empty where discussions are not installed."""
+    try:
+        return reverse("campaigns:raise", args=[campaign.pk, 0])
+    except NoReverseMatch:
+        return ""

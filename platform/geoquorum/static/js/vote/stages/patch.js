@@ -1,0 +1,130 @@
+/* The stage of patches: views side by side, dates, the pixel's spectrum.
+
+   A stage is a class that is made once and shows one sample after another:
+     constructor(root, page, hooks)  root: the element of templates/campaigns/stages/<layout>.html; page: `vote-config`
+                                     with `regions`; hooks: {say(words), vote(code, isSure), skip(), changed()}
+     async show(sample, entry)       resolves to whether it is painted (false: a later call overtook it); `entry` is the
+                                     own earlier vote that is looked at, or null
+     prefetch(sample)                fetches what `show` will need
+     answer()                        extra fields of the vote ({name: value}), or null
+     forget()                        drops what belongs to the sample shown; called before each `show`
+     commands                        key -> {title, run({isShift}), release()}; a button with `data-key` runs it, too
+     opened                          Set of what was looked at, at most 40 letters each; stored with the vote */
+
+import { Pictures } from "../pictures.js";
+import { Spectrum } from "../spectrum.js";
+import { Views } from "../views.js";
+import { word } from "../words.js";
+
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+export class Stage {
+  constructor(root, page, hooks) {
+    Object.assign(this, { root, page, hooks });
+    this.find = (name) => root.querySelector(`[data-${name}]`);
+    this.wavelengths = JSON.parse(document.getElementById("vote-wavelengths").textContent);
+    this.pictures = new Pictures(page);
+    this.spectrum = new Spectrum(document.querySelector("[data-spectrum]"));
+    this.views = new Views(this.find("views"), page, this.pictures, { onPixel: (pixel) => this.spectrum.draw(pixel) });
+    this.probe = null;
+    this.commands = this.makeCommands();
+    this.find("seasons").addEventListener("click", (event) => {
+      const button = event.target.closest("[data-season]");
+      if (button) this.turnSeason(() => this.views.setSeason(button.dataset.season));
+    });
+  }
+
+  makeCommands() {
+    const step = ({ isShift }) => (isShift ? -1 : 1);
+    const commands = {
+      V: { title: word("key-view"), run: (press) => this.views.turnView(step(press)) },
+      T: { title: word("key-date"), run: (press) => this.turnSeason(() => this.views.turnSeason(step(press))) },
+      Space: { title: word("key-outline"), run: () => this.views.showOutline(false), release: () => this.views.showOutline(true) },
+      I: { title: word("key-spectrum"), run: () => this.moveProbe(null) },
+      X: { title: word("key-reset"), run: () => this.reset() },
+      "+": { title: word("key-closer"), run: () => this.zoom(true) },
+      "-": { title: word("key-wider"), run: () => this.zoom(false) },
+      ArrowUp: { title: word("key-brighter"), run: () => this.views.brighten(1) },
+      ArrowDown: { title: word("key-darker"), run: () => this.views.brighten(-1) },
+    };
+    for (const [key, by] of Object.entries(STEPS)) commands[`Shift+${key}`] = { title: word("key-pixel"), run: () => this.probe && this.moveProbe(by) };
+    return commands;
+  }
+
+  get opened() {
+    return this.views.opened;
+  }
+
+  async show(sample) {
+    this.shown = sample;
+    const isPainted = await this.views.show(sample);
+    if (!isPainted || sample !== this.shown) return false;
+    this.showSeasons();
+    this.showSpectrum();
+    return true;
+  }
+
+  prefetch(sample) {
+    this.pictures.prefetch(sample, this.views.season);
+  }
+
+  answer() {
+    return null;
+  }
+
+  forget() {
+    this.probe = null;
+    this.views.showOutline(true);
+  }
+
+  reset() {
+    this.find("zoom").setAttribute("aria-pressed", "false");
+    return this.views.reset();
+  }
+
+  async zoom(isCloser = !this.views.isCellOnly) {
+    if (isCloser === this.views.isCellOnly) return;
+    await this.views.toggleZoom();
+    this.find("zoom").setAttribute("aria-pressed", String(isCloser));
+  }
+
+  async turnSeason(turn) {
+    await turn();
+    this.showSeasons();
+    this.showSpectrum();
+  }
+
+  showSeasons() {
+    const seasons = this.views.seasons();
+    const now = seasons.includes(this.views.season) ? this.views.season : seasons[0];
+    this.find("seasons").replaceChildren(...seasons.map((season) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "stage-button", textContent: season || "–" });
+      button.dataset.season = season;
+      button.setAttribute("aria-pressed", String(season === now));
+      return button;
+    }));
+  }
+
+  async showSpectrum() {
+    const [modality] = Object.keys(this.wavelengths);
+    const view = this.page.question.views.find((one) => one.modality === modality);
+    if (!view) return;
+    const { shown } = this;
+    try {
+      const values = await this.pictures.values(shown, modality, this.pictures.seasonOf(shown, view, this.views.season));
+      if (shown === this.shown) this.spectrum.show(values, this.wavelengths[modality]);
+    } catch {
+      this.spectrum.show(null);
+    }
+  }
+
+  /* A pixel chosen by keys: null starts in the middle or ends it, [columns, rows] moves it. */
+  moveProbe(step) {
+    const { width = 32, height = 32 } = this.spectrum.values ?? {};
+    if (!step) this.probe = this.probe ? null : [Math.floor(width / 2), Math.floor(height / 2)];
+    else this.probe = [clamp(this.probe[0] + step[0], width), clamp(this.probe[1] + step[1], height)];
+    this.views.point(this.probe);
+  }
+}
+
+const clamp = (place, size) => Math.max(0, Math.min(size - 1, place));
