@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fusion import registry
+from fusion import expression, registry
 from fusion.errors import UnknownKindError
 
 ArrayKind = Literal["raster", "complex", "points", "image", "text", "series"]
@@ -34,7 +34,8 @@ class Band:
 class View:
     """A picture of a modality for an expert: three band expressions, each stretched from `low` to `high` to 0-255.
 
-    A channel is a band name, or `A/B` for a ratio; limits are in the band's stretched unit.
+    A channel is a band name or an expression of bands (fusion.expression); limits and numbers are in the bands'
+    stretched unit. `A/B` of two decibel bands is their ratio, that is the difference of their decibels.
     """
 
     name: str
@@ -100,13 +101,13 @@ def stretch(modality: Modality, values: FloatArray) -> FloatArray:
 
 def quicklook(
     modality: Modality,
-    view_name: str,
+    view: View | str,
     stored: Array,
     valid: npt.NDArray[np.bool_],
     offset: float | None = None,
 ) -> npt.NDArray[np.uint8]:
     """A view of stored values [band, y, x] as RGBA [y, x, 4]; pixels that are not `valid` [y, x] are transparent."""
-    view = find_view(modality, view_name)
+    view = find_view(modality, view) if isinstance(view, str) else view
     picture = np.zeros((*valid.shape, 4), dtype=np.uint8)
     for place, (channel, low, high) in enumerate(zip(view.channels, view.low, view.high, strict=True)):
         plane = _view_channel(modality, channel, stored, offset)
@@ -135,16 +136,18 @@ def _stretch_band(band: Band, values: FloatArray) -> FloatArray:
     return values
 
 
+def list_bands(view: View) -> list[str]:
+    """Names of the bands that a view needs, in the order of their first mention."""
+    return list(dict.fromkeys(name for channel in view.channels for name in expression.parse(channel).names))
+
+
 def _view_channel(modality: Modality, channel: str, stored: Array, offset: float | None) -> FloatArray:
-    """One band, or `A/B`: a quotient of linear bands and a difference of decibel bands, both the ratio of A to B."""
-    names = channel.split("/")
-    planes = [_view_band(modality, name, stored, offset) for name in names]
-    if len(planes) == 1:
-        return planes[0]
-    upper, lower = planes
-    if _is_in_decibel(modality, names[0]):
+    parsed = expression.parse(channel)
+    planes = {name: _view_band(modality, name, stored, offset) for name in parsed.names}
+    if parsed.steps == (*parsed.names, "/") and _is_in_decibel(modality, parsed.names[0]):
+        upper, lower = planes.values()
         return upper - lower
-    return (upper / np.where(lower == 0, np.nan, lower)).astype(np.float32)
+    return parsed.compute(planes)
 
 
 def _view_band(modality: Modality, name: str, stored: Array, offset: float | None) -> FloatArray:

@@ -1,7 +1,9 @@
 """An alphabet of labels: codes (strings), names, colours and keys; a released version never changes."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,11 @@ from fusion.errors import BadInputError
 
 @dataclass(frozen=True, kw_only=True)
 class LabelClass:
-    """One label: `code` is what is stored, `colour` and `ink` (text printed on it) are `#rrggbb`, `key` is typed."""
+    """One label: `code` is what is stored, `colour` and `ink` (text printed on it) are `#rrggbb`, `key` is typed.
+
+    Its help card: `help` in one line, `aerial` and `ground` (what it looks like from above and from the street), and
+    `confused_with`, the codes it is most often mistaken for.
+    """
 
     code: str
     name: str
@@ -22,6 +28,9 @@ class LabelClass:
     group: str = ""
     value: int = 0
     help: str = ""
+    aerial: str = ""
+    ground: str = ""
+    confused_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +70,10 @@ class Scheme:
     def find(self, code: str) -> LabelClass:
         """The class with this code."""
         return self.classes[self.index(code)]
+
+    def declared(self) -> dict[str, Any]:
+        """Everything that gives a code its meaning, ready for JSON."""
+        return dict(json.loads(json.dumps(asdict(self))))
 
     def similarity_matrix(self) -> npt.NDArray[np.float64]:
         """Square table of partial credit; the identity where the scheme states none."""

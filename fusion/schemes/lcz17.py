@@ -53,6 +53,97 @@ HELP = {
     "G": "Sea, lake, river, reservoir or lagoon; dark and smooth.",
 }
 
+# Reference cards: what it looks like from above at 10 m and from the street, and the zones it is most often mistaken
+# for. Facts (storeys, cover, materials) after Stewart and Oke 2012, Table 2; the words are ours. Look-alikes: zones
+# one step apart in height or openness, and those that share a surface.
+CARDS = {
+    "1": (
+        "Big bright and dark roofs side by side; shadows cover whole streets; hardly any plants.",
+        "Towers of ten storeys or more on both sides; little sky; concrete, steel, stone and glass.",
+        ("2", "4"),
+    ),
+    "2": (
+        "Blocks with closed edges and small courts; an even grain; short shadows.",
+        "Walls of 3 to 9 storeys without gaps along the street; stone, brick or tile; few trees.",
+        ("1", "3", "5"),
+    ),
+    "3": (
+        "A dense, fine mosaic of small roofs with narrow dark lanes; little green.",
+        "Houses of 1 to 3 storeys touch or nearly so; walls straight at the street; paved ground.",
+        ("2", "6", "7"),
+    ),
+    "4": (
+        "Single large footprints with long separate shadows on lawns and trees.",
+        "Towers of ten storeys or more with wide green or paved spaces between them; much sky.",
+        ("1", "5"),
+    ),
+    "5": (
+        "Bars and slabs in rows, grass and trees between them, parking along the edges.",
+        "Buildings of 3 to 9 storeys set back from the street; lawns, single trees.",
+        ("2", "4", "6"),
+    ),
+    "6": (
+        "Small roofs along streets, each with green around it; red and green mixed in false colour.",
+        "Houses of 1 to 3 storeys with gardens, hedges and trees; wood, brick or tile.",
+        ("3", "5", "9"),
+    ),
+    "7": (
+        "A very fine, irregular grain of tiny roofs; bare soil between; few straight streets.",
+        "Huts of one or two storeys from sheet metal, thatch or wood, wall to wall; hard-packed earth.",
+        ("3", "F"),
+    ),
+    "8": (
+        "Large plain bright or dark rectangles with wide grey yards; almost no plants.",
+        "Halls, supermarkets or depots of 1 to 3 storeys; car parks, loading gates, few trees.",
+        ("10", "E", "5"),
+    ),
+    "9": (
+        "Single roofs far apart in fields, meadow or wood; mostly plants.",
+        "A house or farm here and there; open natural or farmed land around it.",
+        ("6", "D", "B"),
+    ),
+    "10": (
+        "Round tanks, long sheds, pipes, rails and heaps; bright in radar; bare or paved ground.",
+        "Works with towers, tanks and stacks; steel and concrete; hardly any plants.",
+        ("8", "E"),
+    ),
+    "A": (
+        "An even, dark, rough cover; strong red in false colour; green in radar.",
+        "Closed forest; little light on the ground.",
+        ("B",),
+    ),
+    "B": (
+        "Dots and groups of crowns with grass seen between them.",
+        "Trees with open grass: park, orchard, savanna.",
+        ("A", "C", "D", "9"),
+    ),
+    "C": (
+        "A mottled, dull cover between that of trees and that of grass; soil shines through.",
+        "Bushes and low woody plants about as high as a person; bare ground between.",
+        ("B", "D", "F"),
+    ),
+    "D": (
+        "Smooth fields, often with straight edges; bright red in false colour in the growing season.",
+        "Grass or crops to the horizon; few or no trees.",
+        ("F", "C", "B"),
+    ),
+    "E": (
+        "Bright or dark ground without grain of buildings: apron, quarry, lava, large car park.",
+        "Rock or a paved plain; few plants, no buildings.",
+        ("8", "F", "10"),
+    ),
+    "F": (
+        "Bright yellow or brown smooth ground; no red in false colour; pink in short-wave infrared.",
+        "Open soil, sand or a ploughed field; few or no plants.",
+        ("D", "E"),
+    ),
+    "G": (
+        "Black in near infrared; smooth; sharp shore.",
+        "Open water: sea, lake, river, basin.",
+        ("F",),
+    ),
+}
+
 SIMILARITY = (
     (1.00, 0.92, 0.83, 0.67, 0.58, 0.50, 0.58, 0.75, 0.42, 0.75, 0.33, 0.25, 0.08, 0.00, 0.25, 0.00, 0.00),
     (0.92, 1.00, 0.92, 0.58, 0.67, 0.58, 0.67, 0.83, 0.42, 0.83, 0.42, 0.33, 0.25, 0.08, 0.33, 0.08, 0.08),
@@ -87,6 +178,9 @@ SCHEME = Scheme(
             group="natural" if code.isalpha() else "built",
             value=value,
             help=HELP[code],
+            aerial=CARDS[code][0],
+            ground=CARDS[code][1],
+            confused_with=CARDS[code][2],
         )
         for value, (code, name, colour, ink, key) in enumerate(CLASSES, start=1)
     ),

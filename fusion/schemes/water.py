@@ -16,6 +16,7 @@ SCHEME = Scheme(
             group="water",
             value=1,
             help="More than half of the patch is open or flood water: dark and smooth in radar and in near infrared.",
+            confused_with=("dry",),
         ),
         LabelClass(
             code="dry",
@@ -26,6 +27,7 @@ SCHEME = Scheme(
             group="dry",
             value=2,
             help="Land, plants or buildings fill at least half of the patch.",
+            confused_with=("water",),
         ),
     ),
     source="Own; the two answers of a hand-drawn flood label.",

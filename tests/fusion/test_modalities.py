@@ -22,8 +22,7 @@ def make_stored(kind: Modality, side: int = 12) -> np.ndarray:
 @each_raster
 def test_band_names_are_unique_and_every_view_uses_them(kind: Modality) -> None:
     assert len(set(kind.band_names)) == len(kind.bands)
-    channels = [name for view in kind.views for channel in view.channels for name in channel.split("/")]
-    assert set(channels) <= set(kind.band_names)
+    assert {name for view in kind.views for name in modalities.list_bands(view)} <= set(kind.band_names)
     assert all(low < high for view in kind.views for low, high in zip(view.low, view.high, strict=True))
 
 
@@ -97,3 +96,15 @@ def test_a_ratio_of_intensities_is_a_difference_of_decibels() -> None:
     stored[4], stored[5] = 0.01, 0.1  # VH -20 dB, VV -10 dB: the ratio is 10 dB of 0 to 15
     blue = modalities.quicklook(kind, "radar", stored, np.ones((1, 1), dtype=bool))[0, 0, 2]
     assert blue == pytest.approx(255 * 10 / 15, abs=1)
+
+
+def test_a_view_may_be_an_expression_of_bands() -> None:
+    kind = modalities.find("sentinel2")
+    index = modalities.View(
+        name="plants", title="Plants", channels=("(B8-B4)/(B8+B4)",) * 3, low=(-1.0,) * 3, high=(1.0,) * 3
+    )
+    stored = np.full((10, 1, 1), 1000, dtype=np.uint16)
+    stored[6] = 3000  # B8: (0.3 - 0.1) / (0.3 + 0.1) = 0.5, three quarters of the way from -1 to 1
+    picture = modalities.quicklook(kind, index, stored, np.ones((1, 1), dtype=bool))
+    assert picture[0, 0, :3].tolist() == [191, 191, 191]
+    assert modalities.list_bands(index) == ["B8", "B4"]

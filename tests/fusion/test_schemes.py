@@ -1,5 +1,6 @@
 """Every scheme can be read, told apart and typed; the zones carry the published table."""
 
+import json
 from itertools import combinations
 
 import numpy as np
@@ -38,6 +39,48 @@ def test_codes_names_keys_values_and_colours_are_each_given_once(scheme):
     assert all(len(label.key) == 1 for label in scheme.classes)
     assert all(label.help and label.group for label in scheme.classes)
     assert scheme.source
+
+
+@pytest.mark.parametrize("scheme", ALL, ids=lambda scheme: scheme.name)
+def test_classes_are_mistaken_for_other_classes_of_the_scheme(scheme):
+    for label in scheme.classes:
+        assert set(label.confused_with) <= set(scheme.codes) - {label.code}
+        assert len(set(label.confused_with)) == len(label.confused_with)
+
+
+@pytest.mark.parametrize("scheme", ALL, ids=lambda scheme: scheme.name)
+def test_a_declared_scheme_is_json_with_everything_that_a_code_means(scheme):
+    said = scheme.declared()
+    assert json.loads(json.dumps(said)) == said
+    assert [label["code"] for label in said["classes"]] == list(scheme.codes)
+    assert {"name", "key", "help", "confused_with"} <= set(said["classes"][0])
+    assert said["version"] == scheme.version
+
+
+@pytest.mark.parametrize("name", ["lcz17", "building_use"])
+def test_zones_and_buildings_have_whole_cards(name):
+    for label in schemes.find(name).classes:
+        assert label.aerial
+        assert label.ground
+        assert label.aerial != label.ground != label.help
+        assert label.confused_with
+
+
+def test_the_kinds_of_building_are_the_eight_of_the_paper():
+    codes = schemes.find("building_use").codes
+    paper = {"apartment", "church", "garage", "house", "industrial", "office_building", "retail", "roof"}
+    assert set(codes) == paper
+    assert "".join(label.key for label in schemes.find("building_use").classes) == "12345678"
+
+
+def test_a_review_is_answered_with_y_and_n():
+    assert [(label.code, label.key) for label in schemes.find("yes_no").classes] == [("yes", "Y"), ("no", "N")]
+
+
+def test_posts_have_one_code_for_no_relevance():
+    functions = schemes.find("post_building_function")
+    assert [label.code for label in functions.classes if label.group == "not relevant"] == ["not_relevant"]
+    assert "".join(label.key for label in functions.classes) == "012345"
 
 
 @pytest.mark.parametrize("scheme", ALL, ids=lambda scheme: scheme.name)

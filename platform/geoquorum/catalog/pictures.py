@@ -9,9 +9,10 @@ import numpy as np
 from django.conf import settings
 from PIL import Image
 
+from annotation import question
 from fusion import grid, modality
 from fusion.errors import BadInputError, NoLocationError
-from fusion.modality import Modality
+from fusion.modality import Modality, View
 from geoquorum.catalog.models import Sample, Scene
 from geoquorum.catalog.pixels import Array, find_scene, read_scene
 
@@ -20,18 +21,17 @@ DRAWING = 1  # counts up when pictures of the same numbers look different, so th
 
 def picture(sample: Sample, modality_name: str, view: str, *, season: str = "", context: int = 1) -> bytes:
     """A view of a sample (or of `context` x `context` cells around it) as PNG."""
-    declared = modality.find(modality_name)
-    modality.find_view(declared, view)
+    shown = question.find_view(modality_name, view)
     if sample.region is None or not sample.cell:
         raise NoLocationError(f"Sample {sample.key!r} has no place, so there is no scene to draw it from.")
     scene = find_scene(sample.region, modality_name, season)
     hashes = ",".join(scene.assets.order_by("pk").values_list("sha256", flat=True))
-    facts = f"{hashes} {sample.cell} {sample.width_px} {modality_name} {view} {context} {DRAWING}"
+    facts = f"{hashes} {sample.cell} {sample.width_px} {modality_name} {shown!r} {context} {DRAWING}"
     name = hashlib.sha256(facts.encode()).hexdigest()
     path = settings.GEOQUORUM_CACHE / "pictures" / name[:2] / f"{name}.png"
     if path.exists():
         return path.read_bytes()
-    image = _draw(scene, sample, view, context)
+    image = _draw(scene, sample, shown, context)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{secrets.token_hex(4)}.partial")
     partial.write_bytes(image)
@@ -39,7 +39,7 @@ def picture(sample: Sample, modality_name: str, view: str, *, season: str = "", 
     return image
 
 
-def _draw(scene: Scene, sample: Sample, view: str, context: int) -> bytes:
+def _draw(scene: Scene, sample: Sample, view: View, context: int) -> bytes:
     declared = modality.find(scene.modality)
     cells = grid.neighbours(grid.parse_cell(sample.cell), radius=(context - 1) // 2)
     read = read_scene(scene, cells, pixels=sample.width_px or 32)
@@ -51,12 +51,11 @@ def _draw(scene: Scene, sample: Sample, view: str, context: int) -> bytes:
     return target.getvalue()
 
 
-def spread_bands(declared: Modality, view: str, bands: Sequence[str], values: Array) -> Array:
+def spread_bands(declared: Modality, view: View, bands: Sequence[str], values: Array) -> Array:
     """Values [band, y, x] of some bands at the places of all bands, 0 in the others; a view of those is refused."""
-    channels = modality.find_view(declared, view).channels
-    missing = sorted({name for channel in channels for name in channel.split("/")} - set(bands))
+    missing = sorted(set(modality.list_bands(view)) - set(bands))
     if missing:
-        raise BadInputError(f"View {view!r} needs {', '.join(missing)}; the scene has {', '.join(bands)}.")
+        raise BadInputError(f"View {view.name!r} needs {', '.join(missing)}; the scene has {', '.join(bands)}.")
     spread = np.zeros((len(declared.bands), *values.shape[1:]), values.dtype)
     spread[[declared.band_names.index(name) for name in bands]] = values
     return spread

@@ -79,7 +79,7 @@ def _render_imagery(product: MapProduct) -> tuple[maps.Image, Bounds]:
     asset = scene.assets.all()[0]
     values, valid, bounds = geotiff.read_for_web(raster_of(asset), longest_side=LONGEST_SIDE)
     places = [asset.bands.index(band) for band in list_bands(scene)]
-    view, bands = declared.views[0].name, list_bands(scene)
+    view, bands = declared.views[0], list_bands(scene)
     stored = spread_bands(declared, view, bands, remove_offset(values[places], asset))
     return modality.quicklook(declared, view, stored, valid, offset=kept_offset(asset)), bounds
 

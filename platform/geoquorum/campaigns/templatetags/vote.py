@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from annotation.question import ShownView
+from annotation.question import ShownView, view_of
 from fusion import modality as modalities
 from fusion.modality import View
 from fusion.scheme import LabelClass, Scheme
@@ -17,7 +17,7 @@ register = template.Library()
 @register.filter
 def declared_view(shown: ShownView) -> View:
     """Title and help of a view."""
-    return modalities.find_view(modalities.find(shown.modality), shown.view)
+    return view_of(shown)
 
 
 @register.filter

@@ -1,0 +1,125 @@
+"""Eight kinds of building as seen from the street (Kang, Körner, Wang, Taubenböck and Zhu 2018).
+
+The eight names were checked against two independent summaries of the paper. They are values of OpenStreetMap's key
+`building`; the descriptions are ours. `roof` there is a roof on posts without walls, such as a filling station's.
+"""
+
+from fusion.scheme import LabelClass, Scheme
+
+WHITE, BLACK = "#ffffff", "#000000"
+
+SCHEME = Scheme(
+    name="building_use",
+    title="Kind of building",
+    version=1,
+    classes=(
+        LabelClass(
+            code="apartment",
+            name="Apartment building",
+            colour="#8a3ffc",
+            ink=WHITE,
+            key="1",
+            group="living",
+            value=1,
+            help="Several homes above and beside each other under one roof.",
+            aerial="Long or high blocks, often in rows, with shared green or parking between them.",
+            ground="Three storeys or more, windows and balconies that repeat, one door with many bells.",
+            confused_with=("office_building", "house"),
+        ),
+        LabelClass(
+            code="house",
+            name="House",
+            colour="#f1c21b",
+            ink=BLACK,
+            key="2",
+            group="living",
+            value=2,
+            help="One or two homes, detached or in a row.",
+            aerial="Small pitched roofs, each on a plot with a garden.",
+            ground="One to three storeys, a front door of its own, garden, fence or drive.",
+            confused_with=("apartment", "garage"),
+        ),
+        LabelClass(
+            code="garage",
+            name="Garage",
+            colour="#4d5358",
+            ink=WHITE,
+            key="3",
+            group="living",
+            value=3,
+            help="A building for cars, one or many.",
+            aerial="A small flat roof beside a house, a row of equal boxes, or the open top deck of a car park.",
+            ground="Wide low doors without windows, or open decks with ramps.",
+            confused_with=("roof", "industrial"),
+        ),
+        LabelClass(
+            code="retail",
+            name="Shop",
+            colour="#fa4d56",
+            ink=BLACK,
+            key="4",
+            group="work",
+            value=4,
+            help="Sells goods or meals to people who walk in.",
+            aerial="A large flat roof behind a car park, or the ground floor of a street of shops.",
+            ground="Shop windows, signs and awnings at street level, a wide entrance.",
+            confused_with=("office_building", "industrial", "apartment"),
+        ),
+        LabelClass(
+            code="office_building",
+            name="Office building",
+            colour="#0f62fe",
+            ink=WHITE,
+            key="5",
+            group="work",
+            value=5,
+            help="Desk work of companies or authorities.",
+            aerial="A broad or high block with a flat roof full of technical boxes, in the centre or a business park.",
+            ground="Equal bands of windows or glass, no balconies, a lobby, a company's name.",
+            confused_with=("apartment", "retail"),
+        ),
+        LabelClass(
+            code="industrial",
+            name="Industrial building",
+            colour="#7d4e24",
+            ink=WHITE,
+            key="6",
+            group="work",
+            value=6,
+            help="Makes, repairs or stores goods.",
+            aerial="Halls with large plain roofs, yards with lorries, tanks or piles.",
+            ground="Sheet metal or brick walls with few windows, loading gates, chimneys, fences.",
+            confused_with=("retail", "garage"),
+        ),
+        LabelClass(
+            code="church",
+            name="Church",
+            colour="#b5e3d8",
+            ink=BLACK,
+            key="7",
+            group="other",
+            value=7,
+            help="A house of worship.",
+            aerial="A single building with a long or cross-shaped roof, a tower's shadow, open ground around.",
+            ground="Tower, tall pointed or round windows, a cross, a large portal.",
+            confused_with=("house",),
+        ),
+        LabelClass(
+            code="roof",
+            name="Roof without walls",
+            colour="#24a148",
+            ink=BLACK,
+            key="8",
+            group="other",
+            value=8,
+            help="A roof on posts, open at its sides.",
+            aerial="A plain flat rectangle beside a street, such as a filling station's.",
+            ground="Posts under a roof: filling station, carport, shelter, market stall.",
+            confused_with=("garage", "retail"),
+        ),
+    ),
+    source=(
+        "Classes: Kang et al. 2018, ISPRS Journal 145, doi 10.1016/j.isprsjprs.2018.02.006 (arXiv 1802.09026). "
+        "Descriptions, colours and keys: own."
+    ),
+)
