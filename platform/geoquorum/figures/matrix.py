@@ -13,11 +13,20 @@ DARK_FROM = 0.5  # opacity of a cell from which its text is printed in the paper
 
 
 def confusion_matrix(
-    scheme: Scheme, counts: Sequence[Sequence[float]], *, title: str, row_label: str, column_label: str
+    scheme: Scheme,
+    counts: Sequence[Sequence[float]],
+    *,
+    title: str,
+    row_label: str,
+    column_label: str,
+    has_shares: bool = False,
+    blocks: Sequence[tuple[int, int]] = (),
 ) -> SafeString:
-    """Rows in the scheme's order; shade: square root of the row's share, so that rare confusion is seen; text: count.
+    """Rows in the scheme's order; shade: square root of the row's share, so that rare confusion is seen; text: count,
+    or with `has_shares` the row's share in percent.
 
-    `counts` are integers or expected counts, [k, k]; the right column gives n and the share on the diagonal.
+    `counts` are integers or expected counts, [k, k]; the right column gives n and the share on the diagonal. `blocks`
+    outlines classes that are alike, each from its first to before its last place.
     """
     size = len(scheme)
     width, height = LEFT_PX + size * CELL_PX + RIGHT_PX, TOP_PX + size * CELL_PX + 6
@@ -26,8 +35,21 @@ def confusion_matrix(
         along = index * CELL_PX
         parts += code_box(label, LEFT_PX + along + 3, TOP_PX - 24, CELL_PX - 6)
         parts += code_box(label, LEFT_PX - 34, TOP_PX + along + 7, CELL_PX - 6)
-        parts += _draw_row(scheme, index, counts[index])
-    return frame(width, height, title, [*parts, *_head_sums(size)])
+        parts += _draw_row(scheme, index, counts[index], has_shares)
+    return frame(width, height, title, [*parts, *_head_sums(size), *map(_outline, blocks)])
+
+
+def _outline(block: tuple[int, int]) -> SafeString:
+    start, side = block[0] * CELL_PX, (block[1] - block[0]) * CELL_PX
+    return element(
+        "rect",
+        x=LEFT_PX + start,
+        y=TOP_PX + start,
+        width=side,
+        height=side,
+        class_="block",
+        pointer_events="none",
+    )
 
 
 def _head_sums(size: int) -> list[SafeString]:
@@ -38,15 +60,14 @@ def _head_sums(size: int) -> list[SafeString]:
     ]
 
 
-def _draw_row(scheme: Scheme, row: int, counts: Sequence[float]) -> list[SafeString]:
+def _draw_row(scheme: Scheme, row: int, counts: Sequence[float], has_shares: bool) -> list[SafeString]:
     total, y = sum(counts), TOP_PX + row * CELL_PX
     parts = []
     for column, count in enumerate(counts):
         share = count / total if total else 0.0
         words = f"{scheme.codes[row]} / {scheme.codes[column]}: {write_number(round(count, 1))}, {share:.1%}"
-        parts += _draw_cell(
-            LEFT_PX + column * CELL_PX, y, share**0.5, write_number(_shorten(count)), words, row == column
-        )
+        shown = _write_share(share) if has_shares else write_number(_shorten(count))
+        parts += _draw_cell(LEFT_PX + column * CELL_PX, y, share**0.5, shown, words, row == column)
     right = LEFT_PX + len(counts) * CELL_PX
     same = f"{counts[row] / total:.0%}" if total else "–"
     return [
@@ -54,6 +75,11 @@ def _draw_row(scheme: Scheme, row: int, counts: Sequence[float]) -> list[SafeStr
         text(right + 44, y + 21, write_number(round(total)), anchor="end"),
         text(right + 90, y + 21, same, anchor="end"),
     ]
+
+
+def _write_share(share: float) -> str:
+    """Whole percent; what is there but rounds to none is said so."""
+    return "0" if not share else "<1" if share < 0.005 else f"{share:.0%}"[:-1]
 
 
 def _shorten(count: float) -> float:

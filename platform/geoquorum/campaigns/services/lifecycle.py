@@ -120,8 +120,9 @@ def close_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
     detail = {"claims_ended": ended.update(state=Assignment.State.RELEASED, slot=None, lease_until=None)}
     record(project=held.project, actor=by, action="campaign closed", subject=f"campaign {held.pk}", detail=detail)
     campaign.refresh_from_db()
-    if held.assignments.filter(state=Assignment.State.ANSWERED).exists():
-        start_consensus(round=current_round(campaign=campaign), by=by)
+    round = current_round(campaign=campaign)
+    if round.assignments.filter(state=Assignment.State.ANSWERED).exists():
+        start_consensus(round=round, by=by)
     return campaign
 
 
