@@ -1,13 +1,24 @@
-"""The API: one typed router per app, with OpenAPI and its own documentation page."""
+"""The API: one typed router per noun, with OpenAPI, its own documentation page, and errors of one shape."""
 
-from ninja import NinjaAPI
-from ninja.security import django_auth
-
-from geoquorum.campaigns.api import router as campaigns
+from geoquorum.accounts.doors import enter
+from geoquorum.campaigns.api import ROUTERS as CAMPAIGNS
+from geoquorum.openapi import DescribedAPI
+from geoquorum.problems import handle_problems
 from geoquorum.releases.api import router as releases
 from geoquorum.training.api import router as training
 
-api = NinjaAPI(title="Geoquorum", version="1", urls_namespace="api", auth=django_auth)
-api.add_router("/campaigns", campaigns)
+api = DescribedAPI(
+    title="Geoquorum",
+    version="1",
+    description=(
+        "Enter signed in with a browser, or with a token of the account page: `Authorization: Bearer gq_...`. "
+        "Lists come in pages: ask again with `cursor` = `next`. Errors are application/problem+json (RFC 9457)."
+    ),
+    urls_namespace="api",
+    auth=enter(),
+)
+for noun, router in CAMPAIGNS.items():
+    api.add_router("/campaigns", router, tags=[noun])
 api.add_router("", releases)
 api.add_router("", training)
+handle_problems(api)

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
+    "ninja",  # its own copy of the documentation page's scripts, instead of a content network's
     "geoquorum.accounts",
     "geoquorum.queue",
     "geoquorum.catalog",
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
     "geoquorum.training",
 ]
 MIDDLEWARE = [
+    "geoquorum.problems.catch_problems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

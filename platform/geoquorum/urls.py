@@ -1,9 +1,9 @@
 """All routes: each app's pages below its own prefix, the API below /api/v1/."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
-from geoquorum import home, styles, swatches
+from geoquorum import home, problems, styles, swatches
 from geoquorum.api import api
 
 urlpatterns = [
@@ -17,5 +17,6 @@ urlpatterns = [
     path("training/", include("geoquorum.training.urls")),
     path("jobs/", include("geoquorum.queue.urls")),
     path("api/v1/", api.urls),
+    re_path(r"^api(?:/.*)?$", problems.show_no_route),
     path("admin/", admin.site.urls),
 ]

@@ -15,15 +15,26 @@ RANK = {Role.EXPERT: 0, Role.CURATOR: 1, Role.ADMIN: 2}
 
 
 def projects_of(user: User) -> QuerySet[Project]:
-    """Projects in which this person has a role; staff and superusers get no more than others here."""
-    return Project.objects.filter(memberships__user=user).order_by("name")
+    """Projects in which this person has a role; staff and superusers get no more than others here.
+
+    Who came with a token has its project alone.
+    """
+    found = Project.objects.filter(memberships__user=user).order_by("name")
+    token = getattr(user, "token", None)
+    return found if token is None else found.filter(pk=token.project_id)
 
 
 def membership(*, user: User, project: Project) -> Membership | None:
-    """This person's role in this project, if any."""
-    if not user.is_authenticated:
+    """This person's role in this project, if any; none in other projects for who came with a token."""
+    if not user.is_authenticated or is_outside_token(user, project):
         return None
     return Membership.objects.filter(user=user, project=project).first()
+
+
+def is_outside_token(user: User, project: Project) -> bool:
+    """Whether the request came with a token of another project."""
+    token = getattr(user, "token", None)
+    return token is not None and token.project_id != project.pk
 
 
 def has_role(*, user: User, project: Project, minimum: str) -> bool:

@@ -37,6 +37,13 @@ def find_results(*, user: User, campaign_id: int) -> tuple[Campaign, Membership]
     return campaign, member
 
 
+def find_votes(*, user: User, campaign_id: int) -> Campaign:
+    """A campaign whose single votes this person may see: a curator, after the close or an unblinding."""
+    campaign, _member = find_results(user=user, campaign_id=campaign_id)
+    require_role(user=user, project=campaign.project, minimum=Role.CURATOR)
+    return campaign
+
+
 def find_run(*, user: User, campaign_id: int, run_id: int) -> tuple[ConsensusRun, Membership]:
     """One consensus run of a closed campaign."""
     campaign, member = find_results(user=user, campaign_id=campaign_id)

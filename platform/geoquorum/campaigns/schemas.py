@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from geoquorum.campaigns.models import Assignment, Vote
 from geoquorum.campaigns.services import Ballot, Receipt
+from geoquorum.catalog.models import Sample
 
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Text40 = Annotated[str, Field(max_length=40)]
@@ -81,6 +82,19 @@ class AssignmentOut(Schema):
     lease_until: datetime.datetime | None
 
 
+class OwnVoteOut(AssignmentOut):
+    """One's own vote as one cast it; `id` is that of the claim, `vote` the vote's own number."""
+
+    vote: int
+    received_at: datetime.datetime
+    kind: str
+    code: str
+    second_code: str
+    is_sure: bool
+    skip_reason: str
+    revision: int
+
+
 class ReceiptOut(Schema):
     """Proof of a stored vote; a repetition of the ballot gets the same."""
 
@@ -95,9 +109,13 @@ class ReceiptOut(Schema):
 
 def show_assignment(assignment: Assignment) -> dict[str, Any]:
     """A claim for an expert's eyes."""
-    sample = assignment.sample
-    shown = SampleOut(region=sample.region_id, **{name: getattr(sample, name) for name in SAMPLE_FIELDS})
+    shown = show_sample(assignment.sample)
     return AssignmentOut(id=assignment.pk, sample=shown, lease_until=assignment.lease_until).model_dump()
+
+
+def show_sample(sample: Sample) -> SampleOut:
+    """A sample for an expert's eyes."""
+    return SampleOut(region=sample.region_id, **{name: getattr(sample, name) for name in SAMPLE_FIELDS})
 
 
 def show_receipt(receipt: Receipt) -> dict[str, Any]:

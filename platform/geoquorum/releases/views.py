@@ -5,7 +5,7 @@ from pathlib import Path
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -17,12 +17,12 @@ from fusion.errors import GeoquorumError, PackError
 from fusion.pack import SPLITS, Pack
 from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
-from geoquorum.accounts.services import has_role, record, require_role
+from geoquorum.accounts.services import has_role, require_role
 from geoquorum.campaigns.models import CampaignState, ConsensusRun, RoundSample
 from geoquorum.figures.cells import Square, cell_map
-from geoquorum.releases import services
+from geoquorum.releases import downloads, services
 from geoquorum.releases.forms import ReleaseForm
-from geoquorum.releases.models import BuildState, DatasetVersion, Export
+from geoquorum.releases.models import BuildState, DatasetVersion
 
 
 @login_required
@@ -87,22 +87,8 @@ def start_export(request: HttpRequest, version_id: int, exporter: str) -> HttpRe
 @login_required
 @require_safe
 def download_export(request: HttpRequest, export_id: int, number: int) -> HttpResponse:
-    """One file of an export, by its place in the export's list: no path comes from outside."""
-    export = get_object_or_404(Export.objects.select_related("version__project"), pk=export_id, state=BuildState.READY)
-    require_role(user=request.user, project=export.version.project, minimum=Role.CURATOR)
-    if number >= len(export.files):
-        raise Http404
-    path = Path(export.uri) / export.files[number]["path"]
-    record(
-        project=export.version.project,
-        actor=request.user,
-        action="export downloaded",
-        subject=f"export {export.pk}",
-        detail={"file": export.files[number]["path"]},
-    )
-    return FileResponse(
-        path.open("rb"), as_attachment=True, filename=f"{export.version.name}-{export.version.number}-{path.name}"
-    )
+    """One file of an export."""
+    return downloads.send_file(user=request.user, export_id=export_id, number=number)
 
 
 def _version(request: HttpRequest, version_id: int, minimum: str) -> DatasetVersion:

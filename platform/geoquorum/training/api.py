@@ -1,15 +1,15 @@
 """Runs over the API: train on a version, see how it goes, stop it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Router, Schema, Status
-from ninja.errors import HttpError
+from pydantic import ConfigDict
 
-from fusion.errors import GeoquorumError
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import projects_of, require_role
+from geoquorum.paging import Cursor, Limit, PageOut, cut_page
 from geoquorum.releases.models import DatasetVersion
 from geoquorum.training import services
 from geoquorum.training.models import Run
@@ -18,13 +18,19 @@ router = Router(tags=["training"])
 
 
 class RunIn(Schema):
-    version: int
-    task: str
-    name: str = ""
+    """What to train on which version."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    task: Annotated[str, Field(max_length=60)]
+    name: Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")] = ""
     spec: dict[str, Any] = Field(default_factory=dict)
 
 
 class RunOut(Schema):
+    """One run; `report` is null until it is done."""
+
     id: int
     name: str
     task: str
@@ -34,33 +40,30 @@ class RunOut(Schema):
     report: dict[str, Any] | None
 
 
-@router.post("/runs", response={201: RunOut})
+@router.post("/runs", response={201: RunOut}, operation_id="start_run")
 def start_run(request: HttpRequest, wanted: RunIn) -> Any:
     """Train on a version; `spec` changes fields of the RunSpec. An unknown task or field is named."""
     version = get_object_or_404(DatasetVersion.objects.select_related("project"), pk=wanted.version)
     require_role(user=request.user, project=version.project, minimum=Role.CURATOR)
-    try:
-        run = services.start_run(
-            version=version, task=wanted.task, by=request.user, changes=wanted.spec, name=wanted.name[:120]
-        )
-    except GeoquorumError as error:
-        raise HttpError(400, str(error)) from error
+    run = services.start_run(version=version, task=wanted.task, by=request.user, changes=wanted.spec, name=wanted.name)
     return Status(201, run)
 
 
-@router.get("/runs", response=list[RunOut])
-def list_runs(request: HttpRequest) -> Any:
+@router.get("/runs", response=PageOut[RunOut], operation_id="list_runs")
+def list_runs(request: HttpRequest, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """Runs of one's projects, newest first."""
-    return Run.objects.filter(project__in=projects_of(request.user)).order_by("-pk")[:200]
+    rows = Run.objects.filter(project__in=projects_of(request.user))
+    items, following = cut_page(rows, of="runs", cursor=cursor, limit=limit, is_newest_first=True)
+    return {"items": items, "next": following}
 
 
-@router.get("/runs/{run_id}", response=RunOut)
+@router.get("/runs/{int:run_id}", response=RunOut, operation_id="show_run")
 def show_run(request: HttpRequest, run_id: int) -> Any:
     """One run with its progress and, when it is done, its report."""
     return _run(request, run_id)
 
 
-@router.post("/runs/{run_id}/cancel", response=RunOut)
+@router.post("/runs/{int:run_id}/cancel", response=RunOut, operation_id="cancel_run")
 def cancel_run(request: HttpRequest, run_id: int) -> Any:
     """Ask a run to stop; it keeps a checkpoint first."""
     run = _run(request, run_id)
