@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from fusion import scheme
+from geoquorum.palette import safe_colours
 
 DAY_S = 86_400
 
@@ -19,12 +20,19 @@ def css_class(scheme_name: str, code: str) -> str:
 
 @cache
 def stylesheet() -> str:
-    """Background, fill and ink of every class of every scheme."""
-    return "\n".join(
-        f".{css_class(name, label.code)} {{ background: {label.colour}; fill: {label.colour}; color: {label.ink}; }}"
-        for name, declared in sorted(scheme.load_all().items())
-        for label in declared.classes
-    )
+    """Background, fill and ink of every class of every scheme, and the same in the colours that are told apart best."""
+    declared = sorted(scheme.load_all().items())
+    own = [_rule("", name, label.code, label.colour, label.ink) for name, one in declared for label in one.classes]
+    safe = [
+        _rule('[data-palette="safe"] ', name, code, colour, ink)
+        for name, one in declared
+        for code, (colour, ink) in safe_colours(one).items()
+    ]
+    return "\n".join(own + safe)
+
+
+def _rule(where: str, name: str, code: str, colour: str, ink: str) -> str:
+    return f"{where}.{css_class(name, code)} {{ background: {colour}; fill: {colour}; color: {ink}; }}"
 
 
 @cache

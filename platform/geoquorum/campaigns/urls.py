@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from geoquorum.campaigns.views import consensus, pages, voting
+from geoquorum.campaigns.views import consensus, pages, preferences, voting
 
 app_name = "campaigns"
 urlpatterns = [
     path("", pages.list_campaigns, name="list"),
     path("new/", pages.make_campaign, name="new"),
+    path("preferences/", preferences.show_preferences, name="preferences"),
+    path("preferences/save/", preferences.save, name="save_preferences"),
     path("<int:campaign_id>/", pages.show_campaign, name="campaign"),
     path("<int:campaign_id>/open/", pages.open_campaign, name="open"),
     path("<int:campaign_id>/close/", pages.close_campaign, name="close"),

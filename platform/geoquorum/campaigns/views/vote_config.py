@@ -9,6 +9,7 @@ from annotation import question as questions
 from annotation.question import Question
 from fusion import scheme as schemes
 from geoquorum.accounts.models import Expert
+from geoquorum.accounts.preferences import read_preferences
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services.shown import list_views
 
@@ -31,6 +32,7 @@ def configure(campaign: Campaign, expert: Expert, own: dict[str, int]) -> dict[s
         "scheme": {"name": scheme.name, "classes": [_tell(label) for label in scheme.classes]},
         "own": own,
         "person": expert.user_id,
+        "preferences": read_preferences(expert.user_id),
     }
 
 

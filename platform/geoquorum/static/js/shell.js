@@ -39,7 +39,7 @@ document.querySelector("[data-theme-toggle]")?.addEventListener("click", toggleT
 document.addEventListener("click", (event) => closeMenus(event.target.closest?.("details.menu")));
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closeMenus(null);
-  if (event.key === "?" && !event.repeat && !event.ctrlKey && !event.metaKey && !isTyping(event)) showHelp();
+  if (event.key === "?" && document.documentElement.dataset.keys !== "off" && !event.repeat && !event.ctrlKey && !event.metaKey && !isTyping(event)) showHelp();
 });
 document.addEventListener("htmx:load", (event) => showLocalTimes(event.target));
 showLocalTimes(document);

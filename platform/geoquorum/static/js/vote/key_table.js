@@ -1,6 +1,7 @@
 /* The list of keys: every command with its title, as the page has them. */
 
-const SIGNS = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→" };
+import { signOf } from "./keymap.js";
+
 const HIDDEN = ["Shift"]; // told in words above the list
 
 export function fillKeyTable(list, commands) {
@@ -10,7 +11,7 @@ export function fillKeyTable(list, commands) {
     const cap = term.appendChild(document.createElement("kbd"));
     cap.className = "key";
     cap.dataset.cap = key;
-    cap.textContent = key.replace(/Arrow\w+$/, (name) => SIGNS[name]);
+    cap.textContent = signOf(key);
     list.appendChild(document.createElement("dd")).textContent = title;
   }
 }

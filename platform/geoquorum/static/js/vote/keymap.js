@@ -24,7 +24,7 @@ export class Keymap {
   label(root) {
     for (const cap of root.querySelectorAll("kbd.key")) {
       const own = this.keyFor((cap.dataset.cap ??= CAPS[cap.textContent.trim()] ?? cap.textContent.trim()));
-      if (own !== cap.dataset.cap) cap.textContent = own;
+      if (own !== cap.dataset.cap) cap.textContent = signOf(own);
       cap.hidden = !this.isOn;
     }
     for (const control of root.querySelectorAll("[data-key][aria-keyshortcuts]")) {
@@ -35,3 +35,7 @@ export class Keymap {
 }
 
 const CAPS = { "⌫": "Backspace", "↑": "ArrowUp", "↓": "ArrowDown", "←": "ArrowLeft", "→": "ArrowRight" };
+const SIGNS = Object.fromEntries(Object.entries(CAPS).map(([sign, name]) => [name, sign]));
+
+/* A key's name as it is printed on a cap: arrows as arrows. */
+export const signOf = (key) => key.replace(/(Backspace|Arrow\w+)$/, (name) => SIGNS[name]);

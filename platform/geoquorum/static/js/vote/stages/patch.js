@@ -8,6 +8,7 @@
      prefetch(sample)                fetches what `show` will need
      answer()                        extra fields of the vote ({name: value}), or null
      forget()                        drops what belongs to the sample shown; called before each `show`
+     static keys()                   key -> title of all its commands, for the page on which keys are chosen
      commands                        key -> {title, run({isShift}), release()}; a button with `data-key` runs it, too
      opened                          Set of what was looked at, at most 40 letters each; stored with the vote */
 
@@ -17,6 +18,12 @@ import { Views } from "../views.js";
 import { word } from "../words.js";
 
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const KEYS = {
+  V: "key-view", T: "key-date", Space: "key-outline", I: "key-spectrum", X: "key-reset", "+": "key-closer", "-": "key-wider",
+  ArrowUp: "key-brighter", ArrowDown: "key-darker", "Shift+ArrowLeft": "key-pixel", "Shift+ArrowRight": "key-pixel",
+  "Shift+ArrowUp": "key-pixel", "Shift+ArrowDown": "key-pixel",
+};
 
 export class Stage {
   constructor(root, page, hooks) {
@@ -34,20 +41,27 @@ export class Stage {
     });
   }
 
+  static keys() {
+    return Object.fromEntries(Object.entries(KEYS).map(([key, name]) => [key, word(name)]));
+  }
+
   makeCommands() {
     const step = ({ isShift }) => (isShift ? -1 : 1);
-    const commands = {
-      V: { title: word("key-view"), run: (press) => this.views.turnView(step(press)) },
-      T: { title: word("key-date"), run: (press) => this.turnSeason(() => this.views.turnSeason(step(press))) },
-      Space: { title: word("key-outline"), run: () => this.views.showOutline(false), release: () => this.views.showOutline(true) },
-      I: { title: word("key-spectrum"), run: () => this.moveProbe(null) },
-      X: { title: word("key-reset"), run: () => this.reset() },
-      "+": { title: word("key-closer"), run: () => this.zoom(true) },
-      "-": { title: word("key-wider"), run: () => this.zoom(false) },
-      ArrowUp: { title: word("key-brighter"), run: () => this.views.brighten(1) },
-      ArrowDown: { title: word("key-darker"), run: () => this.views.brighten(-1) },
+    const runs = {
+      V: (press) => this.views.turnView(step(press)),
+      T: (press) => this.turnSeason(() => this.views.turnSeason(step(press))),
+      Space: () => this.views.showOutline(false),
+      I: () => this.moveProbe(null),
+      X: () => this.reset(),
+      "+": () => this.zoom(true),
+      "-": () => this.zoom(false),
+      ArrowUp: () => this.views.brighten(1),
+      ArrowDown: () => this.views.brighten(-1),
     };
-    for (const [key, by] of Object.entries(STEPS)) commands[`Shift+${key}`] = { title: word("key-pixel"), run: () => this.probe && this.moveProbe(by) };
+    for (const [key, by] of Object.entries(STEPS)) runs[`Shift+${key}`] = () => this.probe && this.moveProbe(by);
+    const titles = Stage.keys();
+    const commands = Object.fromEntries(Object.entries(runs).map(([key, run]) => [key, { title: titles[key], run }]));
+    commands.Space.release = () => this.views.showOutline(true);
     return commands;
   }
 
