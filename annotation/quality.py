@@ -53,15 +53,17 @@ class Pace:
 def gold_score(truth: Sequence[str], answers: Sequence[str], codes: Sequence[str], similarity: Table) -> Share:
     """Mean credit of answers to gold: `similarity` [k, k] in 0..1 gives partial credit, the identity plain accuracy.
 
+    An empty answer (a skip) earns nothing.
     The interval is Wilson's with the mean credit as the share: credits in 0..1 vary at most as much as hits and misses
     of the same mean, so it is never too narrow. Weighted accuracy: OAw of Bechtel, Demuzere and Stewart 2020.
     """
     place = {code: index for index, code in enumerate(codes)}
-    if len(truth) != len(answers) or not set(truth) | set(answers) <= set(place):
+    if len(truth) != len(answers) or not set(truth) | set(answers) - {""} <= set(place):
         raise BadVotesError("Gold and answers must be equally many, and all of the scheme's codes.")
     if not truth:
         return Share(value=np.nan, low=0.0, high=1.0, n=0)
-    return _share([float(similarity[place[one], place[other]]) for one, other in zip(truth, answers, strict=True)])
+    pairs = zip(truth, answers, strict=True)
+    return _share([float(similarity[place[one], place[other]]) if other else 0.0 for one, other in pairs])
 
 
 def self_consistency(first: Sequence[str], second: Sequence[str]) -> Share:
@@ -74,14 +76,18 @@ def self_consistency(first: Sequence[str], second: Sequence[str]) -> Share:
 def list_confusions(truth: Sequence[str], answers: Sequence[str], codes: Sequence[str]) -> list[Confusion]:
     """At most three pairs of classes that are mixed up, the most frequent first; which way round is not told.
 
-    Only pairs seen at least twice count, so that no hint belongs to one sample.
+    Only pairs seen at least twice count, and only where further answers named one of the two classes: else whoever
+    remembers the own answers could work out from the hint what gold says of a sample.
     """
-    place = {code: index for index, code in enumerate(codes)}
-    wrong = (
-        tuple(sorted(pair, key=place.__getitem__)) for pair in zip(truth, answers, strict=True) if pair[0] != pair[1]
-    )
-    seen = sorted(Counter(wrong).items(), key=lambda item: (-item[1], place[item[0][0]], place[item[0][1]]))
-    kept = [(pair, count) for pair, count in seen if count >= LEAST_SEEN][:MOST_HINTS]
+    place, given = {code: index for index, code in enumerate(codes)}, Counter(answers)
+    wrong: Counter[tuple[str, str]] = Counter()
+    for one, other in zip(truth, answers, strict=True):
+        if other and one != other:
+            first, second = sorted((one, other), key=place.__getitem__)
+            wrong[first, second] += 1
+    seen = sorted(wrong.items(), key=lambda item: (-item[1], place[item[0][0]], place[item[0][1]]))
+    told = ((pair, count) for pair, count in seen if LEAST_SEEN <= count < given[pair[0]] + given[pair[1]])
+    kept = list(told)[:MOST_HINTS]
     return [Confusion(first=pair[0], second=pair[1], count=count) for pair, count in kept]
 
 

@@ -56,7 +56,7 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True)
 class Sign:
-    """One sign: its kind, what was measured, over how many votes. `place`: index of a class, or the length of a cycle."""
+    """One sign: its kind, what was measured, over how many votes. `place`: a class's index, or a cycle's length."""
 
     kind: Kind
     value: float

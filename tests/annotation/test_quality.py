@@ -83,13 +83,26 @@ def test_only_confusions_seen_twice_are_told_and_at_most_three():
     answers = ["2", "2", "3", "1", "2", "3"]
     assert [(one.first, one.second, one.count) for one in list_confusions(truth, answers, CODES)] == [("1", "2", 3)]
     many = [("1", "2"), ("3", "4"), ("5", "6"), ("8", "10")] * 2 + [("6", "5")]
+    many += [(code, code) for code in "12345678"]
     told = list_confusions([a for a, _b in many], [b for _a, b in many], LCZ.codes)
     assert [(one.first, one.second) for one in told] == [("5", "6"), ("1", "2"), ("3", "4")]
 
 
+def test_a_hint_is_kept_back_where_it_would_give_the_key_away():
+    """Two samples answered 2, both gold 1: told "1 with 2", one would know both."""
+    assert list_confusions(["1", "1"], ["2", "2"], CODES) == []
+    assert len(list_confusions(["1", "1", "2"], ["2", "2", "2"], CODES)) == 1
+
+
+def test_a_skip_earns_nothing_and_is_no_confusion():
+    assert gold_score(["1", "2"], ["1", ""], CODES, PLAIN).value == 0.5
+    assert list_confusions(["1", "1", "1"], ["", "", "1"], CODES) == []
+
+
 def test_a_hint_does_not_say_which_of_the_two_is_right():
-    one = list_confusions(["1", "1"], ["2", "2"], CODES)
-    assert one == list_confusions(["2", "2"], ["1", "1"], CODES)
+    one = list_confusions(["1", "1", "1"], ["2", "2", "1"], CODES)
+    assert one == list_confusions(["2", "2", "1"], ["1", "1", "1"], CODES)
+    assert len(one) == 1
 
 
 def test_pace_is_told_in_medians_by_block_and_hour():
