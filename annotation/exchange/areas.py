@@ -30,12 +30,16 @@ COUNTER = re.compile(r"[a-z]{1,2}|\d{1,4}")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingArea:
-    """One polygon with its class. `polygon` is longitude and latitude in degrees (WGS 84); `folder` where it lay."""
+    """One polygon with its class. `polygon` is longitude and latitude in degrees (WGS 84); `folder` where it lay.
+
+    `sample` is the key of the sample that an area of ours is, empty for areas that others drew.
+    """
 
     code: str
     name: str
     folder: str
     polygon: Polygon
+    sample: str = ""
 
     @property
     def area_m2(self) -> float:

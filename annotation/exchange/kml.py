@@ -23,6 +23,7 @@ from fusion.scheme import Scheme
 
 NAMESPACE = "http://www.opengis.net/kml/2.2"
 DOCUMENT = "doc.kml"
+SAMPLE = "sample"  # name of the extended datum that carries a sample's key
 MOST_BYTES = 64 * 2**20  # of KML text, packed or not
 MOST_ENTRIES = 1_000  # files inside a KMZ
 MOST_FEATURES = 100_000
@@ -57,7 +58,7 @@ def write_kml(areas: list[TrainingArea], scheme: Scheme, *, title: str) -> bytes
     """KML with one styled folder per class in the scheme's order; areas keep their order and are named 1a, 1b, ..."""
     root = Element("kml", xmlns=NAMESPACE)
     document = _add(root, "Document")
-    _add(document, "name", UNPRINTABLE.sub(" ", title))
+    _add(document, "name", title)
     for label in scheme.classes:
         style = _add(_add(document, "Style", id=f"class-{label.code}"), "PolyStyle")
         _add(style, "color", f"b3{_swap(label.colour)}")
@@ -169,9 +170,16 @@ def _take(
             reject(f"a {_tag(shape)} encloses nothing; draw a polygon")
             continue
         try:
-            areas.append(TrainingArea(code=code, name=name, folder=folder, polygon=_read_polygon(shape)))
+            polygon = _read_polygon(shape)
+            sample = _read_sample(placemark)
+            areas.append(TrainingArea(code=code, name=name, folder=folder, polygon=polygon, sample=sample))
         except ValueError as error:
             reject(str(error))
+
+
+def _read_sample(placemark: Element) -> str:
+    data = (each for each in placemark.iter() if _tag(each) == "Data" and each.get("name") == SAMPLE)
+    return next((_text(each, "value") for each in data), "")
 
 
 def _read_polygon(shape: Element) -> Polygon:
@@ -215,6 +223,8 @@ def _write_area(folder: Element, area: TrainingArea, name: str) -> None:
     placemark = _add(folder, "Placemark")
     _add(placemark, "name", name)
     _add(placemark, "styleUrl", f"#class-{area.code}")
+    if area.sample:
+        _add(_add(_add(placemark, "ExtendedData"), "Data", name=SAMPLE), "value", area.sample)
     polygon = _add(placemark, "Polygon")
     for wanted, ring in [("outerBoundaryIs", area.polygon.exterior)] + [
         ("innerBoundaryIs", hole) for hole in area.polygon.interiors
@@ -246,9 +256,9 @@ def _swap(colour: str) -> str:
     return colour[5:7] + colour[3:5] + colour[1:3]
 
 
-def _add(parent: Element, name: str, text: str | None = None, **attributes: str) -> Element:
-    child = Xml.SubElement(parent, name, attributes)
-    child.text = text
+def _add(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:
+    child = Xml.SubElement(parent, tag, attributes)
+    child.text = None if text is None else UNPRINTABLE.sub(" ", text)
     return child
 
 

@@ -11,8 +11,10 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
+import shapely
 
 from annotation import exporter, snapshot
+from annotation.exchange.kml import read_file
 from annotation.exporters import votes_csv
 from fusion import grid, modality
 from fusion.errors import BadInputError, PackError
@@ -288,3 +290,21 @@ def test_votes_csv_refuses_votes_that_are_missing_or_foreign(pack, votes, tmp_pa
     foreign = pa.Table.from_pylist([{"vote": "v", "sample": "elsewhere", "voter": "p", "answer": "A"}])
     with pytest.raises(BadInputError, match="'elsewhere' has votes and is not in the release"):
         export(pack, tmp_path / "csv", foreign)
+
+
+def test_footprints_go_into_one_kml_per_city_and_samples_without_one_are_listed(tmp_path):
+    square = grid.parse_cell("32N-320-1875-16730").footprint
+    samples = make_samples().append_column("geometry", pa.array([shapely.to_wkb(square), *[None] * 5], pa.binary()))
+    frozen = snapshot.freeze(
+        samples,
+        arrays={name: make_reader(name, values) for name, values in draw_arrays(6).items()},
+        targets={"lcz17": TargetSpec(head="classes", scheme="lcz17")},
+        provenance={"simulated": True},
+    )
+    frozen.write(tmp_path / "v1", name="demo", number=1, seed=0)
+    exporter.find("kml").export(tmp_path / "v1", tmp_path / "kml")
+    (area,) = read_file(tmp_path / "kml" / "Köln.kml", find("lcz17")).areas
+    assert (area.code, area.name, area.sample) == ("1", "1a", "s0")
+    assert area.polygon.symmetric_difference(square).area < 1e-9
+    listed = (tmp_path / "kml" / "without_place.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in listed] == ["sample", "s1", "s2", "s3", "s4", "s5"]
