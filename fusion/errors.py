@@ -17,6 +17,14 @@ class BadRasterError(BadInputError):
     """A raster that is refused: its driver, size, CRS, bands or blocks are not what they must be."""
 
 
+class BadPhotoError(BadInputError):
+    """A photo that is refused: its format, size or bytes are not what they must be."""
+
+
+class BadPostsError(BadInputError):
+    """A table of posts that is refused; the message names the lines."""
+
+
 class BadVotesError(BadInputError):
     """Votes that no consensus can be made of."""
 

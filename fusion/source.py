@@ -1,6 +1,6 @@
 """What a reader of files promises: it says what it took from them, or refuses them by name; no pixels are kept here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -108,13 +108,68 @@ class Inspect(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Photo:
+    """A photo without any metadata: `jpeg` holds pixels alone, upright; what its EXIF said is beside it.
+
+    `heading_deg` is where the camera looked, clockwise from true north; `field_of_view_deg` is horizontal. `sha256` is
+    that of the file as it came. `notes` say in words what was decided and why.
+    """
+
+    path: Path
+    sha256: str
+    jpeg: bytes
+    width: int
+    height: int
+    longitude: float | None
+    latitude: float | None
+    heading_deg: float | None
+    field_of_view_deg: float | None
+    captured_at: datetime | None
+    is_simulated: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostRow:
+    """A post from a table: `text` without names, addresses and numbers; `removed` counts what was taken out, by kind.
+
+    `source_id` and `author` are as they came: they are hashed before anything is stored, and never shown.
+    """
+
+    line: int
+    source_id: str
+    author: str
+    text: str
+    removed: Mapping[str, int]
+    language: str
+    posted_at: datetime | None
+    longitude: float | None
+    latitude: float | None
+    image: str
+
+
+class ReadPhoto(Protocol):
+    """Read a photo and leave its metadata behind; refuse it by name with BadPhotoError."""
+
+    def __call__(self, path: Path) -> Photo: ...
+
+
+class ReadPosts(Protocol):
+    """Read a table of posts, all or nothing; every bad row is named by its line in one BadPostsError."""
+
+    def __call__(self, path: Path) -> list[PostRow]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
-    """A kind of file that is read: its name, the file endings it goes by, and how it is inspected."""
+    """A kind of file that is read: its name, the file endings it goes by, and how: as rasters, a photo, or posts."""
 
     name: str
     title: str
     suffixes: tuple[str, ...]
-    inspect: Inspect
+    inspect: Inspect | None = None
+    read_photo: ReadPhoto | None = None
+    read_posts: ReadPosts | None = None
 
 
 def find(name: str) -> Source:

@@ -54,7 +54,7 @@ def ingest(
 
     The pixels stay where they are: rows hold path, sha256, size, CRS, transform, bands, dates, nodata and scaling.
     """
-    infos = geotiff.SOURCE.inspect(paths, modalities.find(modality), bands=bands, captured=captured, offset=offset)
+    infos = geotiff.inspect(paths, modalities.find(modality), bands=bands, captured=captured, offset=offset)
     groups: dict[str, list[RasterInfo]] = {}
     for info in infos:
         groups.setdefault(info.scene, []).append(info)
