@@ -89,8 +89,11 @@ DATABASES = {
     )
     | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": False}
 }
+# Statements that ask for it are planned once per connection (campaigns.services.statements); Django's own never are.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["geoquorum.accounts.guard.GuardedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
@@ -125,12 +128,16 @@ GEOQUORUM_CACHE = Path(env("GEOQUORUM_CACHE", default=str(GEOQUORUM_HOME / "cach
 BASEMAP_TILES_URL = env("BASEMAP_TILES_URL", default="")
 BASEMAP_ATTRIBUTION = env("BASEMAP_ATTRIBUTION", default="")
 
+# What one person may cast: this many votes a second, and a burst of thirty for a queue that waited for the network.
+VOTES_PER_S = env.float("GEOQUORUM_VOTES_PER_S", default=3.0)
+
 # Jobs: the row in PostgreSQL is the record, the broker only wakes a worker up.
 JOB_LEASE_S = env.int("GEOQUORUM_LEASE_S", default=30)
 JOB_LONGEST_S = env.int("GEOQUORUM_LONGEST_JOB_S", default=24 * 3600)
 # What `manage.py reap` does at each turn, in order, each answering with how much it changed.
 HOUSEKEEPING = [
     "geoquorum.queue.services.reap",
+    "geoquorum.accounts.guard.forget_tries",
     "geoquorum.campaigns.services.settle",
     "geoquorum.releases.services.settle",
     "geoquorum.training.services.settle",

@@ -4,8 +4,10 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
+from geoquorum.accounts.forms import StaffSignInForm
 from geoquorum.accounts.models import Event, Membership, Project, User
 
+admin.site.login_form = StaffSignInForm
 admin.site.register(User, UserAdmin)
 
 

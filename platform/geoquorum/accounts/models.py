@@ -122,6 +122,17 @@ class Token(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
 
+class LoginTry(models.Model):
+    """Passwords tried lately for one account name; the name itself is not kept, nor who tried."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    tries = models.PositiveSmallIntegerField()
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.digest[:8]}: {self.tries}"
+
+
 class Event(models.Model):
     """Append-only record of who did what; the application's role can neither change nor delete it."""
 
