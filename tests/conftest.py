@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # A hash that takes half a second by design would be most of what page tests do.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.VOTES_PER_S = 1e6  # tests vote faster than a person looks; those about that say so themselves
     forget_surroundings()
 
 

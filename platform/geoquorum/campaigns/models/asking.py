@@ -84,17 +84,21 @@ class Round(models.Model):
 class RoundSample(models.Model):
     """A sample that a round asks about, with the running posterior that closing, routing and settling use.
 
-    `slots_taken` counts claims and answers, `answered` answers alone. `posterior` was made under the round's model of
-    `model_version`. `prompt` is what the question asks of this sample, where that differs ("is this LCZ 3?": "3").
+    `slots_taken` counts claims and answers, `answered` answers alone; `is_full` says that no place is left, so that the
+    index of open samples changes once in a sample's life and not with every claim. `posterior` was made under the
+    round's model of `model_version`: Dirichlet counts, or unnormalised logs in adaptive campaigns. `prompt` is what
+    the question asks of this sample, where that differs ("is this LCZ 3?": "3").
     """
 
-    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="round_samples")
+    # The unique constraint below begins with the round.
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="round_samples", db_index=False)
     sample = models.ForeignKey("catalog.Sample", on_delete=models.PROTECT, related_name="round_samples")
     position = models.PositiveIntegerField(default=0)
     is_gold = models.BooleanField(default=False)
     prompt = models.CharField(max_length=40, blank=True)
     slots_taken = models.PositiveSmallIntegerField(default=0)
     answered = models.PositiveSmallIntegerField(default=0)
+    is_full = models.BooleanField(default=False, db_default=False)
     model_version = models.PositiveIntegerField(default=0)
     posterior = ArrayField(models.FloatField(), null=True)
     settled_at = models.DateTimeField(null=True)
@@ -103,9 +107,9 @@ class RoundSample(models.Model):
         constraints = [models.UniqueConstraint(fields=["round", "sample"], name="round_sample_once")]
         indexes = [
             models.Index(
-                fields=["round", "slots_taken", "position"],
+                fields=["round", "position"],
                 name="round_sample_open",
-                condition=models.Q(settled_at=None),
+                condition=models.Q(settled_at=None, is_full=False),
             )
         ]
 

@@ -1,5 +1,6 @@
 """What can be done with campaigns: run one, claim samples, vote, import votes, make a consensus."""
 
+from geoquorum.campaigns.services.ballots import Ballot, Receipt
 from geoquorum.campaigns.services.claims import claim, release_expired
 from geoquorum.campaigns.services.consensus import METHODS, refit, settle, start_consensus, summarise
 from geoquorum.campaigns.services.declaring import refuse_if_question_changed, scheme_of
@@ -28,7 +29,7 @@ from geoquorum.campaigns.services.sessions import (
 )
 from geoquorum.campaigns.services.tables import latest_votes
 from geoquorum.campaigns.services.unblinding import list_unblindings, unblind_campaign
-from geoquorum.campaigns.services.voting import Ballot, Receipt, cast_vote
+from geoquorum.campaigns.services.voting import cast_vote
 
 __all__ = [
     "METHODS",

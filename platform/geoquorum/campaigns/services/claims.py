@@ -1,7 +1,7 @@
 """Who looks at what next: claims with a lease, taken under the lock of the sample's row, never beyond the quota.
 
-An assignment that lost its claim is stored as skipped, without slot, with the date of the lease that ended; a sample
-that its expert skipped has no such date. The first may be claimed again by the same expert, the second may not.
+An assignment that lost its claim is stored as released, without slot; a sample that its expert skipped as skipped.
+The first may be claimed again by the same expert, the second may not.
 """
 
 import random
@@ -12,96 +12,98 @@ from typing import Any
 from django.db import connection, transaction
 
 from geoquorum.accounts.models import Expert
-from geoquorum.campaigns.models import Assignment, Round, Session
+from geoquorum.campaigns.models import Assignment, Campaign, Round, Session
+from geoquorum.campaigns.services import hidden
+from geoquorum.campaigns.services.candidates import choose, find_candidates, rate
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.lifecycle import RING
+from geoquorum.campaigns.services.participation import count_anew
+from geoquorum.campaigns.services.refusal import RefusedError
+from geoquorum.campaigns.services.statements import fetch_row, fetch_rows
 
 MOST_AT_ONCE = 50
 ATTEMPTS = 8
-WINDOW = 4  # candidates looked at per sample wanted and level, so that samples locked by others can be passed over
 
+# `rounds` are those whose claims the expert has in hand as one: the main one, and what is hidden beside it.
 STATE = """
-SELECT c.state, c.lease_s, c.seed, c.policy ->> 'order' = 'least_voted', r.closed_at IS NOT NULL,
-       (SELECT count(*) FROM campaigns_assignment a WHERE a.expert_id = %(expert)s AND a.round_id = r.id)
-FROM campaigns_round r JOIN campaigns_campaign c ON c.id = r.campaign_id WHERE r.id = %(round)s
+SELECT c.state, c.lease_s, c.seed, c.policy, c.scheme, c.declared_digest, r.closed_at IS NOT NULL AS is_over,
+       r.purpose, r.model_version, p.id AS participation, p.claims, p.last_place, standing.state AS standing,
+       ARRAY(SELECT id FROM campaigns_round b WHERE b.campaign_id = c.id AND (b.id = r.id
+             OR (r.purpose IN ('vote', 'dispute') AND b.purpose IN ('gold', 'repeat')))) AS rounds
+FROM campaigns_round r JOIN campaigns_campaign c ON c.id = r.campaign_id
+LEFT JOIN campaigns_participation p ON p.round_id = r.id AND p.expert_id = %(expert)s
+LEFT JOIN campaigns_standing standing ON standing.campaign_id = c.id AND standing.expert_id = %(expert)s
+WHERE r.id = %(round)s
 """
 RENEW_OWN = """
 WITH renewed AS (
     UPDATE campaigns_assignment SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-    WHERE expert_id = %(expert)s AND round_id = %(round)s AND state = 'claimed'
+    WHERE expert_id = %(expert)s AND round_id = ANY(%(rounds)s) AND state = 'claimed'
       AND lease_until < clock_timestamp() + make_interval(secs => %(lease)s / 2.0))
 SELECT id FROM campaigns_assignment
-WHERE expert_id = %(expert)s AND round_id = %(round)s AND state = 'claimed' ORDER BY claimed_at, id
-"""
-LOCK_EXPIRED = """
-SELECT s.id, a.id FROM campaigns_assignment a
-JOIN campaigns_roundsample s ON s.round_id = a.round_id AND s.sample_id = a.sample_id
-WHERE a.state = 'claimed' AND a.lease_until < clock_timestamp() AND a.round_id = %(round)s
-LIMIT 100 FOR UPDATE OF s SKIP LOCKED
+WHERE expert_id = %(expert)s AND round_id = ANY(%(rounds)s) AND state = 'claimed' ORDER BY claimed_at, id
 """
 RELEASE = """
-WITH freed AS (
-    UPDATE campaigns_assignment SET state = 'released', slot = NULL, lease_until = NULL
-    WHERE id = ANY(%(assignments)s) AND state = 'claimed' AND lease_until < clock_timestamp()
-    RETURNING round_id, sample_id
-), counted AS (SELECT round_id, sample_id, count(*) AS n FROM freed GROUP BY 1, 2)
-UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken - counted.n
-FROM counted WHERE s.round_id = counted.round_id AND s.sample_id = counted.sample_id
+WITH expired AS (
+    SELECT s.id AS row, a.id FROM campaigns_assignment a
+    JOIN campaigns_roundsample s ON s.round_id = a.round_id AND s.sample_id = a.sample_id
+    WHERE a.state = 'claimed' AND a.lease_until < clock_timestamp() AND a.round_id = ANY(%(rounds)s)
+    LIMIT 100 FOR UPDATE OF s SKIP LOCKED
+), freed AS (
+    UPDATE campaigns_assignment a SET state = 'released', slot = NULL, lease_until = NULL
+    FROM expired WHERE a.id = expired.id AND a.state = 'claimed' AND a.lease_until < clock_timestamp()
+    RETURNING expired.row
+), counted AS (SELECT row, count(*) AS n FROM freed GROUP BY row)
+UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken - counted.n, is_full = FALSE
+FROM counted WHERE s.id = counted.row RETURNING counted.n
 """
-# Samples with a free place, once around the ring from `start`; each level of the quota is one range of the index.
-# Not NOT EXISTS: on tables without statistics that became a join over all of the expert's votes (360 ms, not 3).
-CANDIDATES = """
-SELECT found.id, found.position, level, turn
-FROM generate_series(0, %(quota)s - 1) AS level
-CROSS JOIN (VALUES (0, %(start)s, %(ring)s), (1, 0, %(start)s)) AS arc (turn, first, stop)
-CROSS JOIN LATERAL (
-    SELECT s.id, s.position FROM campaigns_roundsample s
-    WHERE s.round_id = %(round)s AND s.settled_at IS NULL AND s.slots_taken = level
-      AND s.position >= first AND s.position < stop
-      AND (SELECT a.id FROM campaigns_assignment a
-           WHERE a.round_id = s.round_id AND a.sample_id = s.sample_id AND a.expert_id = %(expert)s
-             AND a.state <> 'released') IS NULL
-    ORDER BY s.position LIMIT %(window)s) AS found
-"""
-LOCK_FREE = f"""
-WITH candidate AS MATERIALIZED ({CANDIDATES})
-SELECT s.id FROM campaigns_roundsample s JOIN candidate ON candidate.id = s.id
+LOCK = """
+SELECT s.id FROM unnest(%(chosen)s::bigint[]) WITH ORDINALITY AS wanted (id, number)
+JOIN campaigns_roundsample s ON s.id = wanted.id
 WHERE s.slots_taken < %(quota)s AND s.settled_at IS NULL
-ORDER BY CASE WHEN %(least_voted)s THEN level ELSE 0 END, turn, candidate.position
-LIMIT %(wanted)s FOR UPDATE OF s SKIP LOCKED
+ORDER BY wanted.number LIMIT %(wanted)s::int FOR UPDATE OF s SKIP LOCKED
 """
+# A new statement, and so a new look: it sees what those did who held the rows before us.
 TAKE = """
 WITH free AS (
-    SELECT s.sample_id, (
+    SELECT s.sample_id, locked.number, (
         SELECT min(slot) FROM generate_series(0, %(quota)s - 1) AS slot WHERE NOT EXISTS (
             SELECT FROM campaigns_assignment a
             WHERE a.round_id = s.round_id AND a.sample_id = s.sample_id AND a.slot = slot.slot)) AS slot
-    FROM campaigns_roundsample s WHERE s.id = ANY(%(locked)s)
+    FROM unnest(%(locked)s::bigint[]) WITH ORDINALITY AS locked (id, number)
+    JOIN campaigns_roundsample s ON s.id = locked.id
 ), taken AS (
     INSERT INTO campaigns_assignment AS old
         (campaign_id, round_id, sample_id, expert_id, session_id, quota, slot, state, lease_until)
     SELECT %(campaign)s, %(round)s, sample_id, %(expert)s, %(session)s, %(quota)s, slot, 'claimed',
            clock_timestamp() + make_interval(secs => %(lease)s)
-    FROM free WHERE slot IS NOT NULL
+    FROM free WHERE slot IS NOT NULL ORDER BY number
     ON CONFLICT (round_id, sample_id, expert_id) DO UPDATE
         SET state = 'claimed', slot = EXCLUDED.slot, lease_until = EXCLUDED.lease_until,
-            session_id = EXCLUDED.session_id
+            claimed_at = clock_timestamp(), session_id = EXCLUDED.session_id
         WHERE old.state = 'released'
     RETURNING id, sample_id
 ), counted AS (
-    UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + 1
-    FROM taken WHERE s.round_id = %(round)s AND s.sample_id = taken.sample_id)
-SELECT id FROM taken
+    UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + 1, is_full = s.slots_taken + 1 >= %(quota)s
+    FROM taken WHERE s.round_id = %(round)s AND s.sample_id = taken.sample_id
+)
+SELECT taken.id FROM taken JOIN free USING (sample_id) ORDER BY free.number
 """
-SEEN = "UPDATE campaigns_session SET seen_at = clock_timestamp() WHERE id = %(session)s AND expert_id = %(expert)s"
+MOVE_ON = """
+WITH seen AS (
+    UPDATE campaigns_session SET seen_at = clock_timestamp() WHERE id = %(session)s AND expert_id = %(expert)s)
+UPDATE campaigns_participation SET claims = claims + %(taken)s, last_place = %(last_place)s
+WHERE id = %(participation)s RETURNING id
+"""
 
 
 def claim(*, round: Round, expert: Expert, session: Session | None, count: int = 5) -> list[Assignment]:
     """Up to `count` samples in this expert's hands, own claims first; an empty list means that nothing is left.
 
-    Samples come in an order drawn anew for each expert from the campaign's seed. With the policy
-    {"order": "least_voted"} those with the fewest places taken come first, which tells an expert how many votes the
-    others gave; the default order tells nothing.
+    Samples come in an order drawn anew for each expert from the campaign's seed, and no neighbour follows a neighbour.
+    With the policy {"order": "least_voted"} those with the fewest places taken of a window come first, and adaptive
+    rounds take those of which a vote is expected to tell most: both let the choice tell something of other votes,
+    which the default order never does.
     """
     wanted = max(1, min(count, MOST_AT_ONCE))
     for attempt in range(ATTEMPTS):
@@ -109,51 +111,105 @@ def claim(*, round: Round, expert: Expert, session: Session | None, count: int =
         if ids or not is_contended:
             break
         time.sleep(0.005 * 2**attempt * random.random())
-    found = Assignment.objects.filter(pk__in=ids).select_related("sample__region", "campaign")
-    return sorted(found, key=lambda assignment: ids.index(assignment.pk))
+    return _read(ids)
 
 
 def release_expired(*, round: Round) -> int:
     """Give back the places of claims whose lease is over; called with every claim, so nothing has to sweep."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        return _release_expired(cursor, {"round": round.pk})
+    with transaction.atomic():
+        return _release([round.pk])
 
 
 @transaction.atomic
 def _claim_once(round: Round, expert: Expert, session: Session | None, wanted: int) -> tuple[list[int], bool]:
     """Own and new claims, and whether samples were passed over because others held their rows at this moment."""
-    enter_gate(campaign=round.campaign)
+    enter_gate(campaign=Campaign(pk=round.campaign_id), expert=expert)
     values: dict[str, Any] = {"round": round.pk, "expert": expert.pk, "quota": round.quota}
     values |= {"campaign": round.campaign_id, "session": session and session.pk}
+    state = fetch_row(STATE, values)
+    assert state is not None  # the caller holds the round
+    refuse_unless_open(state=state["state"], is_round_over=state["is_over"])
+    _refuse_unless_qualified(state)
+    values |= {"lease": state["lease_s"], "rounds": state["rounds"], "model_version": state["model_version"]}
+    ids = [row["id"] for row in fetch_rows(RENEW_OWN, values)][:wanted]
+    if len(ids) == wanted:
+        return ids, False
+    _release(state["rounds"])
+    taken, is_contended = _take(state, values, wanted - len(ids))
+    return ids + taken, is_contended
+
+
+def _refuse_unless_qualified(state: dict[str, Any]) -> None:
+    needs = state["purpose"] != Round.Purpose.QUALIFY and state["policy"].get("qualification")
+    if needs and state["standing"] not in ("qualified", "waived"):
+        raise RefusedError("Qualify first: this campaign counts votes once a short test is passed.")
+
+
+def _take(state: dict[str, Any], values: dict[str, Any], wanted: int) -> tuple[list[int], bool]:
+    """New claims, ordinary runs and hidden ones in the order of their numbers."""
+    policy, first = state["policy"], state["claims"] or 0
+    values["participation"] = state["participation"] or count_anew(round_id=values["round"], expert_id=values["expert"])
+    values["last_place"], taken, is_contended = state["last_place"] or "", [], False
+    words = ["vote"] * wanted
+    if state["purpose"] in ("vote", "dispute"):
+        words = hidden.due(state["seed"], values["expert"], first, wanted, policy)
+    for word, run in _runs(words):
+        special = [] if word == "vote" else _take_hidden(values, word, run)
+        taken += special
+        if rest := run - len(special):
+            start = random.Random(f"{state['seed']}/{values['expert']}/{first + len(taken)}").randrange(RING)
+            new, is_contended = _take_ordinary(state, values, rest, start)
+            taken += new
+    if taken:
+        fetch_row(MOVE_ON, values | {"taken": len(taken)})
+    return taken, is_contended
+
+
+def _take_ordinary(state: dict[str, Any], values: dict[str, Any], wanted: int, start: int) -> tuple[list[int], bool]:
+    policy = state["policy"] if state["purpose"] in ("vote", "dispute") else {}
+    candidates = find_candidates(values, start=start, wanted=wanted, policy=policy)
+    if policy.get("kind") == "adaptive":
+        rate(candidates, campaign=_campaign_of(values, state), values=values, policy=policy)
+    chosen = choose(candidates, wanted=wanted, last_place=values["last_place"], policy=policy)
+    if not chosen:
+        return [], False
+    ids = [each["id"] for each in chosen]
+    locked = [row["id"] for row in fetch_rows(LOCK, values | {"chosen": ids, "wanted": wanted})]
+    if not locked:
+        return [], True
+    values["last_place"] = next(each["place"] for each in chosen if each["id"] == locked[-1])
+    return [row["id"] for row in fetch_rows(TAKE, values | {"locked": locked})], False
+
+
+def _take_hidden(values: dict[str, Any], kind: str, count: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(STATE, values)
-        state, lease_s, seed, is_least_voted, is_over, own = cursor.fetchone()
-        refuse_unless_open(state=state, is_round_over=is_over)
-        values |= {"lease": lease_s, "least_voted": bool(is_least_voted)}
-        ids = _fetch_ids(cursor, RENEW_OWN, values)[:wanted]
-        if len(ids) == wanted:
-            return ids, False
-        _release_expired(cursor, values)
-        values |= {"wanted": wanted - len(ids), "window": WINDOW * (wanted - len(ids))}
-        values |= {"ring": RING, "start": random.Random(f"{seed}/{expert.pk}/{own}").randrange(RING)}
-        locked = _fetch_ids(cursor, LOCK_FREE, values)
-        if locked:
-            ids += _fetch_ids(cursor, TAKE, values | {"locked": locked})
-            cursor.execute(SEEN, values)
-            return ids, False
-        cursor.execute(CANDIDATES, values)
-        return ids, cursor.fetchone() is not None
+        asked = {"campaign_id": values["campaign"], "expert_id": values["expert"], "session_id": values["session"]}
+        found = (hidden.take(cursor, **asked, kind=kind, lease_s=values["lease"]) for _ in range(count))
+        return [number for number in found if number is not None]
 
 
-def _release_expired(cursor: Any, values: dict[str, Any]) -> int:
-    cursor.execute(LOCK_EXPIRED, values)
-    expired = [assignment for _sample, assignment in cursor.fetchall()]
-    if expired:
-        cursor.execute(RELEASE, {"assignments": expired})
-    return len(expired)
+def _runs(words: Sequence[str]) -> list[tuple[str, int]]:
+    """Equal words in a row as (word, length)."""
+    runs: list[tuple[str, int]] = []
+    for word in words:
+        if runs and runs[-1][0] == word:
+            runs[-1] = (word, runs[-1][1] + 1)
+        else:
+            runs.append((word, 1))
+    return runs
 
 
-def _fetch_ids(cursor: Any, statement: str, values: dict[str, Any]) -> list[int]:
-    cursor.execute(statement, values)
-    rows: Sequence[tuple[int, ...]] = cursor.fetchall()
-    return [row[0] for row in rows]
+def _release(rounds: Sequence[int]) -> int:
+    return sum(row["n"] for row in fetch_rows(RELEASE, {"rounds": list(rounds)}))
+
+
+def _campaign_of(values: dict[str, Any], state: dict[str, Any]) -> Campaign:
+    """The campaign with the few columns that its scheme is found by."""
+    return Campaign.from_db(
+        "default", ("id", "scheme", "declared_digest"), (values["campaign"], state["scheme"], state["declared_digest"])
+    )
+
+
+def _read(ids: Sequence[int]) -> list[Assignment]:
+    found = Assignment.objects.filter(pk__in=ids).select_related("sample__region")
+    return sorted(found, key=lambda assignment: ids.index(assignment.pk))

@@ -33,12 +33,21 @@ SELECT id FROM campaigns_roundsample WHERE round_id = %s AND sample_id = ANY(%s)
 PLACES = "SELECT sample_id, coalesce(slot, -1), expert_id FROM campaigns_assignment WHERE round_id = %(round)s"
 SAMPLES = "SELECT sample_id, id FROM campaigns_roundsample WHERE round_id = %(round)s"
 COUNT_IN = """
-UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + new.votes,
+UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + new.votes, answered = s.answered + new.votes,
+  is_full = s.slots_taken + new.votes >= %(quota)s,
   posterior = (SELECT array_agg(coalesce(s.posterior[i], %(prior)s) + new.counts[i] ORDER BY i)
                FROM generate_subscripts(new.counts, 1) AS i)
 FROM (SELECT unnest(%(rows)s::bigint[]) AS id, unnest(%(votes)s::int[]) AS votes,
              unnest(%(counts)s::text[])::float8[] AS counts) AS new
 WHERE s.id = new.id
+"""
+COUNT_OWN = """
+INSERT INTO campaigns_participation AS own
+  (round_id, expert_id, answered, skipped, claims, last_place, allowance, model_version)
+SELECT %(round)s, expert, answered, skipped, answered + skipped, '', 0, 0
+FROM unnest(%(experts)s::bigint[], %(answered)s::int[], %(skipped)s::int[]) AS new (expert, answered, skipped)
+ON CONFLICT (round_id, expert_id) DO UPDATE SET answered = own.answered + EXCLUDED.answered,
+  skipped = own.skipped + EXCLUDED.skipped, claims = own.claims + EXCLUDED.claims
 """
 
 Ints = npt.NDArray[np.int64]
@@ -64,6 +73,7 @@ def import_votes(
     slot = _find_slots(round, sample, voter, is_answer)
     _write(round, rows, sample, voter, slot, kind == Expert.Kind.MODEL, source)
     _count_in(round, rows, sample, is_answer, codes)
+    _count_own(round, voter, is_answer)
     detail = {"votes": len(rows), "source": source}
     record(project=campaign.project, actor=by, action="votes imported", subject=f"round {round.pk}", detail=detail)
     return len(rows)
@@ -221,12 +231,22 @@ def _count_in(
         cursor.execute(
             COUNT_IN,
             {
+                "quota": round.quota,
                 "prior": float(add_counts(np.zeros((1, len(codes)), np.int64))[0, 0]),
                 "rows": [row_of[each] for each in samples.tolist()],
                 "votes": counts.sum(1).tolist(),
                 "counts": ["{" + ",".join(map(str, row)) + "}" for row in counts.tolist()],
             },
         )
+
+
+def _count_own(round: Round, voter: Ints, is_answer: npt.NDArray[np.bool_]) -> None:
+    """Add to each expert's own counts."""
+    experts, place = np.unique(voter, return_inverse=True)
+    answered, every = np.bincount(place[is_answer], minlength=len(experts)), np.bincount(place)
+    values = {"round": round.pk, "experts": experts.tolist(), "answered": answered.tolist()}
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_OWN, values | {"skipped": (every - answered).tolist()})
 
 
 def _make_uuids(count: int) -> list[str]:
