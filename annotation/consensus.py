@@ -1,8 +1,8 @@
 """What many votes make together: the contract of a consensus method, its result, and the thresholds of its flags."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,10 @@ from fusion import registry
 from fusion.errors import BadInputError, BadVotesError
 
 Parameters = Mapping[str, float]
+AnswerKind = Literal["class", "labels", "boxes", "mask"]
+
+# Used where nobody names a method. Chosen on simulated panels and real crowds: see tests/benchmarks/accuracy.py.
+DEFAULT = "item_difficulty"
 
 # A sample is settled when its top class has at least this probability, on at least this many votes. It is disputed when
 # the top class stays below `disputed_below`, on a tie, or when at most half of its votes name the label.
@@ -25,21 +29,48 @@ class Estimate:
     """What a method itself finds: probabilities [n, k], and what it knows of its experts.
 
     `confusion` [e, k, k] holds P(vote = column | truth = row) per expert; `class_prior` [k] the share of each class;
-    `weight` [votes] how much each vote tells, 1 = an average vote of this table.
+    `weight` [votes] how much each vote tells, 1 = an average vote of this table. `interval`, low and high [n], is the
+    95 % credible interval of the top class's probability, `confusion_interval` that of each cell, where known.
     """
 
     distribution: FloatArray
+    interval: tuple[FloatArray, FloatArray] | None = None
     confusion: FloatArray | None = None
+    confusion_interval: tuple[FloatArray, FloatArray] | None = None
     class_prior: FloatArray | None = None
     weight: FloatArray | None = None
     iterations: int = 0
     converged: bool = True
 
 
-class Fit(Protocol):
-    """From votes to an estimate; a pure function that depends on nothing but its arguments."""
+class FitClasses(Protocol):
+    """From class votes to an estimate; a pure function that depends on nothing but its arguments."""
 
     def __call__(self, votes: VoteTable, seed: int, parameters: Parameters) -> Estimate: ...
+
+
+class Votes(Protocol):
+    """What every table of votes tells, whatever the answers are: classes, sets of labels, boxes or masks."""
+
+    @property
+    def sample_ids(self) -> tuple[Any, ...]: ...
+
+    @property
+    def votes_per_sample(self) -> IntArray: ...
+
+    def __len__(self) -> int: ...
+
+
+class Result(Protocol):
+    """What every result tells: one entry per sample, and `decisions` [m, c], a distribution for each thing decided."""
+
+    @property
+    def sample_ids(self) -> tuple[Any, ...]: ...
+
+    @property
+    def decisions(self) -> FloatArray: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,8 +79,10 @@ class ConsensusResult:
 
     `label` is the class index with the highest value in `distribution` [n, k] (the first in the scheme's order on a
     tie); `entropy` and `vote_entropy` are of the distribution and of the raw vote shares, in nats; `agreement` is the
-    share of the votes that name the label; `low`..`high` is the 95 % Wilson interval of that share, with each vote
-    counted by its weight; `effective_votes` is the sum of the weights.
+    share of the votes that name the label. `low`..`high` is 95 % wide: the credible interval of the label's probability
+    where the method knows one (`is_credible`), else the Wilson interval of the share that names the label, each vote
+    counted by its weight; `effective_votes` is the sum of the weights. `confusion_interval` holds
+    low and high of each cell of `confusion` [e, k, k], likewise.
     """
 
     method: str
@@ -68,7 +101,9 @@ class ConsensusResult:
     is_tie: BoolArray
     is_disputed: BoolArray
     is_settled: BoolArray
+    is_credible: bool = False
     confusion: FloatArray | None = None
+    confusion_interval: tuple[FloatArray, FloatArray] | None = None
     class_prior: FloatArray | None = None
     iterations: int = 0
     converged: bool = True
@@ -77,50 +112,85 @@ class ConsensusResult:
         return len(self.label)
 
     @property
+    def decisions(self) -> FloatArray:
+        """One decision per sample: its distribution over the classes, [n, k]."""
+        return self.distribution
+
+    @property
     def top_probability(self) -> FloatArray:
         """Probability of the label, [n]."""
         return np.take_along_axis(self.distribution, self.label[:, None], 1)[:, 0]
 
 
+Table = TypeVar("Table", bound=Votes)
+Found = TypeVar("Found", bound=Result)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Method:
-    """A way from votes to labels. `defaults` are its own parameters; those of THRESHOLDS belong to every method."""
+class Method(Generic[Table, Found]):
+    """A way from votes to what they amount to; `answer_kind` says of which kind its votes are."""
 
     name: str
     title: str
     version: int
-    fit: Fit
-    answer_kind: Literal["class"] = "class"
+    answer_kind: AnswerKind
+    conclude: Callable[[Table, int, Parameters], Found]
     defaults: Parameters = field(default_factory=dict)
     source: str = ""
 
-    def aggregate(self, votes: VoteTable, seed: int = 0, parameters: Parameters | None = None) -> ConsensusResult:
-        """Labels and their certainty; BadVotesError where a sample has no vote, BadInputError for an unknown name."""
-        _check_votes(votes)
-        chosen = self._complete(parameters or {})
-        return _judge(self.name, votes, self.fit(votes, seed, chosen), chosen)
+    def aggregate(self, votes: Table, seed: int = 0, parameters: Parameters | None = None) -> Found:
+        """What the votes amount to; BadVotesError where a sample has no vote, BadInputError for an unknown name."""
+        check_votes(votes)
+        return self.conclude(votes, seed, self._complete(parameters or {}))
 
     def _complete(self, parameters: Parameters) -> dict[str, float]:
-        known = {**THRESHOLDS, **self.defaults}
         for name in parameters:
-            if name not in known:
-                raise BadInputError(f"Method {self.name!r} has no parameter {name!r}. Known: {', '.join(known)}.")
-        return {**known, **parameters}
+            if name not in self.defaults:
+                known = ", ".join(self.defaults) or "none"
+                raise BadInputError(f"Method {self.name!r} has no parameter {name!r}. Known: {known}.")
+        return {**self.defaults, **parameters}
 
 
-def find(name: str) -> Method:
+def class_method(
+    *, name: str, title: str, version: int, fit: FitClasses, defaults: Parameters | None = None, source: str = ""
+) -> Method[VoteTable, ConsensusResult]:
+    """A method for votes that each name one class; THRESHOLDS are parameters of every such method."""
+
+    def conclude(votes: VoteTable, seed: int, parameters: Parameters) -> ConsensusResult:
+        if votes.n_classes < 2:
+            raise BadVotesError("A consensus needs at least two classes to choose from.")
+        return _judge(name, votes, fit(votes, seed, parameters), parameters)
+
+    return Method(
+        name=name,
+        title=title,
+        version=version,
+        answer_kind="class",
+        conclude=conclude,
+        defaults={**THRESHOLDS, **(defaults or {})},
+        source=source,
+    )
+
+
+def find(name: str) -> Method[Any, Any]:
     """The method called `name`."""
     return registry.find_kind("annotation.methods", name, "METHOD", Method)
 
 
-def load_all() -> dict[str, Method]:
-    """Every method by name."""
-    return registry.load_kinds("annotation.methods", "METHOD", Method)
+def load_all(answer_kind: AnswerKind | None = None) -> dict[str, Method[Any, Any]]:
+    """Every method by name; those for one kind of answers where it is named."""
+    every = registry.load_kinds("annotation.methods", "METHOD", Method)
+    return {name: method for name, method in every.items() if answer_kind in (None, method.answer_kind)}
 
 
 def run(name: str, votes: VoteTable, *, seed: int = 0, parameters: Parameters | None = None) -> ConsensusResult:
-    """Consensus of `votes` by the method called `name`."""
-    return find(name).aggregate(votes, seed, parameters)
+    """Consensus of class votes by the method called `name`."""
+    method = find(name)
+    if method.answer_kind != "class":
+        known = ", ".join(load_all("class"))
+        raise BadInputError(f"Method {name!r} is for {method.answer_kind}, not for classes. For classes: {known}.")
+    found: ConsensusResult = method.aggregate(votes, seed, parameters)
+    return found
 
 
 def wilson(share: npt.ArrayLike, votes: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -138,11 +208,10 @@ def entropy(distribution: FloatArray) -> FloatArray:
     return np.maximum(-(distribution * np.log(safe)).sum(1), 0).astype(np.float32)
 
 
-def _check_votes(votes: VoteTable) -> None:
+def check_votes(votes: Votes) -> None:
+    """BadVotesError where there is nothing to decide, or nothing to decide it by."""
     if not len(votes):
         raise BadVotesError("There are no votes; a consensus needs at least one per sample.")
-    if votes.n_classes < 2:
-        raise BadVotesError("A consensus needs at least two classes to choose from.")
     if (votes.votes_per_sample == 0).any():
         missing = int(np.argmin(votes.votes_per_sample))
         raise BadVotesError(f"Sample {votes.sample_ids[missing]!r} has no vote; leave it out or collect one first.")
@@ -155,7 +224,7 @@ def _judge(name: str, votes: VoteTable, estimate: Estimate, parameters: Paramete
     label = (distribution >= (top - TIE_TOLERANCE)[:, None]).argmax(1).astype(np.int32)
     is_tie = np.asarray(top - runner_up <= TIE_TOLERANCE)
     agreement, weighted, effective = _agree(votes, label, estimate.weight)
-    low, high = wilson(weighted, effective)
+    low, high = estimate.interval or wilson(weighted, effective)
     is_disputed = is_tie | (top < parameters["disputed_below"]) | (agreement <= 0.5)
     enough = votes.votes_per_sample >= parameters["settled_votes"]
     return ConsensusResult(
@@ -165,6 +234,7 @@ def _judge(name: str, votes: VoteTable, estimate: Estimate, parameters: Paramete
         voter_ids=votes.voter_ids,
         label=label,
         distribution=distribution,
+        is_credible=estimate.interval is not None,
         entropy=entropy(distribution),
         vote_entropy=entropy(votes.shares()),
         agreement=agreement,
@@ -176,6 +246,7 @@ def _judge(name: str, votes: VoteTable, estimate: Estimate, parameters: Paramete
         is_disputed=is_disputed,
         is_settled=~is_disputed & enough & (top >= parameters["settled_at"]),
         confusion=estimate.confusion,
+        confusion_interval=estimate.confusion_interval,
         class_prior=estimate.class_prior,
         iterations=estimate.iterations,
         converged=estimate.converged,

@@ -72,13 +72,15 @@ class VoteTable:
 
     def counts(self) -> IntArray:
         """Votes per sample and class, [n, k]."""
-        cell = self.sample.astype(np.int64) * self.n_classes + self.answer
-        flat = np.bincount(cell, minlength=self.n_samples * self.n_classes)
-        return flat.reshape(self.n_samples, self.n_classes).astype(np.int32)
+        found = np.zeros((self.n_samples, self.n_classes), np.int32)
+        np.add.at(found, (self.sample, self.answer), 1)
+        return found
 
     def shares(self) -> FloatArray:
         """Share of the votes per sample and class, [n, k]; rows of samples without votes are zero."""
-        return (self.counts() / np.maximum(self.votes_per_sample, 1)[:, None]).astype(np.float32)
+        found = self.counts().astype(np.float32)
+        found /= np.maximum(self.votes_per_sample, 1)[:, None].astype(np.float32)
+        return found
 
 
 def from_records(

@@ -1,6 +1,6 @@
 """Most votes win. Ties are flagged; the label of a tie is the first of its classes in the scheme's order."""
 
-from annotation.consensus import Estimate, Method, Parameters
+from annotation.consensus import Estimate, Parameters, class_method
 from annotation.votes import VoteTable
 
 
@@ -9,4 +9,4 @@ def fit(votes: VoteTable, seed: int, parameters: Parameters) -> Estimate:
     return Estimate(distribution=votes.shares())
 
 
-METHOD = Method(name="majority", title="Majority", version=1, fit=fit)
+METHOD = class_method(name="majority", title="Majority", version=1, fit=fit)

@@ -6,7 +6,7 @@ import pytest
 from annotation import consensus, panel, votes
 from fusion.errors import BadInputError, BadVotesError, UnknownKindError
 
-METHODS = sorted(consensus.load_all())
+METHODS = sorted(consensus.load_all("class"))
 CODES = ("a", "b", "c")
 
 
@@ -74,7 +74,7 @@ def test_an_unknown_parameter_is_refused_with_the_known_ones(method):
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones():
-    with pytest.raises(UnknownKindError, match="dawid_skene, majority"):
+    with pytest.raises(UnknownKindError, match=r"dawid_skene.*majority"):
         consensus.find("oracle")
 
 

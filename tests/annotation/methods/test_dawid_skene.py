@@ -5,8 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from annotation import consensus, panel, votes
-from annotation.methods import dawid_skene
+from annotation import consensus, panel, vote_rows, votes
 from fusion.errors import BadInputError
 
 
@@ -56,16 +55,16 @@ def test_it_equals_the_formula_written_out(votes_per_sample):
 def test_merging_equal_rows_changes_nothing_but_time(monkeypatch):
     table = panel.make_panel(3, scheme="water", experts=5).vote(np.arange(3000) % 2, 3).votes
     merged = consensus.run("dawid_skene", table)
-    assert dawid_skene._merge_rows(table).matrix.shape[0] < 1000
+    assert vote_rows.merge_rows(table).matrix.shape[0] < 1000
     every = np.arange(table.n_samples, dtype=np.int32)
-    monkeypatch.setattr(dawid_skene, "_find_equal", lambda matrix: (every, every, np.ones_like(every)))
+    monkeypatch.setattr(vote_rows, "find_equal", lambda matrix: (every, every, np.ones_like(every)))
     np.testing.assert_allclose(merged.distribution, consensus.run("dawid_skene", table).distribution, atol=1e-4)
 
 
 def test_blocks_do_not_show_in_the_result(monkeypatch):
     table = panel.make_panel(3).vote(np.arange(400) % 17, 3, 4).votes
     whole = consensus.run("dawid_skene", table)
-    monkeypatch.setattr(dawid_skene, "BLOCK_ROWS", 37)
+    monkeypatch.setattr(vote_rows, "BLOCK_ROWS", 37)
     np.testing.assert_allclose(whole.distribution, consensus.run("dawid_skene", table).distribution, atol=1e-4)
 
 
