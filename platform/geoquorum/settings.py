@@ -89,7 +89,7 @@ DATABASES = {
     )
     | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": False}
 }
-# Statements that ask for it are planned once per connection (campaigns.services.statements); Django's own never are.
+# Statements that ask for it are planned once per connection (geoquorum.statements); Django's own never are.
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
@@ -124,6 +124,8 @@ if not IS_EMBEDDED:
 
 # Where packs, run folders and maps are written, and from where local rasters may be read.
 GEOQUORUM_DATA = Path(env("GEOQUORUM_DATA", default=str(GEOQUORUM_HOME / "data"))).absolute()
+# Hashes the names of people who wrote posts; it lies outside the database, and losing it unlinks them for good.
+GEOQUORUM_PSEUDONYM_KEY = env("GEOQUORUM_PSEUDONYM_KEY", default="")
 GEOQUORUM_CACHE = Path(env("GEOQUORUM_CACHE", default=str(GEOQUORUM_HOME / "cache"))).absolute()
 BASEMAP_TILES_URL = env("BASEMAP_TILES_URL", default="")
 BASEMAP_ATTRIBUTION = env("BASEMAP_ATTRIBUTION", default="")
@@ -171,6 +173,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 # Secure by default as soon as real services are named; the embedded ones speak plain HTTP on loopback.
 IS_HTTPS = env.bool("GEOQUORUM_HTTPS", default=not IS_EMBEDDED)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = IS_HTTPS
+SESSION_ENGINE = "geoquorum.accounts.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from geoquorum.accounts.models import LoginTry, User
+from geoquorum.accounts.sessions import read_user
 
 MOST_TRIES = 5
 WINDOW = datetime.timedelta(minutes=5)
@@ -45,6 +46,9 @@ class GuardedBackend(ModelBackend):
         if user is not None:
             forgive_tries(username)
         return user
+
+    def get_user(self, user_id: int) -> User | None:
+        return read_user(user_id)
 
 
 def count_try(username: str) -> bool:

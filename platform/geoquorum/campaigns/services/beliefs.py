@@ -12,7 +12,7 @@ import numpy as np
 
 from annotation import routing
 from annotation.routing import Logs, Model
-from geoquorum.campaigns.services.statements import execute, fetch_row, fetch_rows
+from geoquorum.statements import execute, fetch_row, fetch_rows
 
 KEPT = 32  # models in memory, the newest; a model of 50 experts and 17 classes takes 120 kB
 MINIMUM, SETTLE_AT = 2, 0.95

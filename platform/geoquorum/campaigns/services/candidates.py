@@ -11,7 +11,7 @@ from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services import beliefs
 from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.lifecycle import RING
-from geoquorum.campaigns.services.statements import fetch_rows
+from geoquorum.statements import fetch_rows
 
 # Candidates looked at: as plain numbers in the text, because a planner that does not see the limit reads the table.
 FEW, MANY, MOST = 16, 64, 256
@@ -56,8 +56,8 @@ def choose(
 ) -> list[dict[str, Any]]:
     """Those to take in the order in which they are shown, and a few to spare behind them.
 
-    No neighbour follows a neighbour where others are left. Which are taken may follow what is known of them (`gain`, places taken); the order among them is the ring's, so
-    that within a batch it tells nothing.
+    No neighbour follows a neighbour where others are left. Which are taken may follow what is known of them (`gain`,
+    places taken); the order among them is the ring's, so that within a batch it tells nothing.
     """
     ranked = list(candidates)
     if policy.get("kind") == "adaptive":

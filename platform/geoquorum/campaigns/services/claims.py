@@ -19,7 +19,7 @@ from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.lifecycle import RING
 from geoquorum.campaigns.services.participation import count_anew
 from geoquorum.campaigns.services.refusal import RefusedError
-from geoquorum.campaigns.services.statements import fetch_row, fetch_rows
+from geoquorum.statements import fetch_row, fetch_rows
 
 MOST_AT_ONCE = 50
 ATTEMPTS = 8

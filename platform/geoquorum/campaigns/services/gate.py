@@ -9,7 +9,7 @@ from django.db import connection
 from geoquorum.accounts.models import Expert
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services.refusal import RefusedError
-from geoquorum.campaigns.services.statements import execute
+from geoquorum.statements import execute
 
 KEY = 71_001  # first half of the advisory key; the second is the campaign's number
 DESK = 71_003  # first half of an expert's own key: one person does one thing at a time

@@ -129,7 +129,9 @@ def close_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
 def current_round(*, campaign: Campaign) -> Round:
     """The round that is voted on now, or was last; gold, repeats and qualification are never it."""
     asking = campaign.rounds.filter(purpose__in=(Round.Purpose.VOTE, Round.Purpose.DISPUTE))
-    return asking.order_by("-number").select_related("campaign").defer("model")[0]
+    round = asking.order_by("-number").defer("model")[0]
+    round.campaign = campaign
+    return round
 
 
 def _check_samples(project: Project, samples: Sequence[Sample]) -> None:

@@ -1,6 +1,6 @@
 """One expert's row in a round: own counts and place in the order, kept by claims and votes."""
 
-from geoquorum.campaigns.services.statements import fetch_row
+from geoquorum.statements import fetch_row
 
 # Where no claim made the row: votes brought in from elsewhere. Counted once, from then on kept.
 COUNT_ANEW = """

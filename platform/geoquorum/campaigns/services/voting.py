@@ -16,7 +16,7 @@ from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.participation import count_anew
 from geoquorum.campaigns.services.posterior import move_vote
 from geoquorum.campaigns.services.refusal import RefusedError
-from geoquorum.campaigns.services.statements import fetch_row
+from geoquorum.statements import fetch_row
 
 STATE_AFTER = {"answer": "answered", "skip": "skipped", "taken_back": "claimed"}
 BURST = 30  # votes at once, so that a queue of unsent ballots goes out in one go

@@ -35,7 +35,7 @@ from annotation import question as questions
 from fusion import scheme as schemes
 from geoquorum.accounts.models import Expert
 from geoquorum.campaigns import access, services
-from geoquorum.campaigns.models import Assignment, Campaign, CampaignState, Session
+from geoquorum.campaigns.models import Assignment, CampaignState, Round, Session
 from geoquorum.campaigns.schemas import (
     BallotIn,
     ClaimIn,
@@ -47,7 +47,7 @@ from geoquorum.campaigns.schemas import (
 from geoquorum.campaigns.services.progress import count_own, list_history
 from geoquorum.campaigns.services.shown import list_views
 from geoquorum.campaigns.views.endpoint import json_endpoint, read_body
-from geoquorum.campaigns.views.vote_config import configure, layout_of
+from geoquorum.campaigns.views.vote_config import configure
 from geoquorum.catalog.models import Scene
 
 
@@ -59,16 +59,15 @@ def show_vote(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if campaign.state != CampaignState.OPEN:
         messages.info(request, _("This campaign is not open for votes."))
         return redirect("campaigns:campaign", campaign.pk)
-    layout = layout_of(questions.find(campaign.question))
+    question = questions.find(campaign.question)
     context = {
         "campaign": campaign,
         "expert": expert,
-        "question": questions.find(campaign.question),
+        "question": question,
         "scheme": schemes.find(campaign.scheme),
         "views": list_views(campaign),
-        "config": configure(campaign, expert, _own(campaign, expert)),
-        "layout": layout,
-        "stage": f"campaigns/stages/{layout}.html",
+        "config": configure(campaign, expert, _own(services.current_round(campaign=campaign), expert)),
+        "stage": f"campaigns/stages/{question.layout}.html",
     }
     return render(request, "campaigns/vote.html", context)
 
@@ -89,7 +88,8 @@ def claim(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
     """
     body: ClaimIn = read_body(request, ClaimIn)
     campaign, expert = access.find_as_expert(user=request.user, campaign_id=campaign_id)
-    return _claim(campaign, expert, body.session, body.count) | {"own": _own(campaign, expert)}
+    round = services.current_round(campaign=campaign)
+    return _claim(round, expert, body.session, body.count) | {"own": _own(round, expert)}
 
 
 @require_POST
@@ -110,8 +110,10 @@ def cast(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
     body: BallotIn = read_body(request, BallotIn)
     campaign, expert = access.find_as_expert(user=request.user, campaign_id=campaign_id)
     receipt = services.cast_vote(campaign=campaign, expert=expert, ballot=body.to_ballot())
-    answer = {"receipt": show_receipt(receipt)}
-    return answer | (_claim(campaign, expert, body.session, body.want) if body.want else {})
+    answer: dict[str, Any] = {"receipt": show_receipt(receipt)}
+    if body.want:
+        answer |= _claim(services.current_round(campaign=campaign), expert, body.session, body.want)
+    return answer
 
 
 @require_GET
@@ -125,8 +127,9 @@ def history(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
     """
     campaign, expert = access.find_as_expert(user=request.user, campaign_id=campaign_id)
     votes = list_history(campaign=campaign, expert=expert)
-    regions = _show_regions([vote.assignment for vote in votes])
-    return {"votes": [show_own_vote(vote) for vote in votes], "regions": regions, "own": _own(campaign, expert)}
+    regions = show_regions([vote.assignment for vote in votes])
+    own = _own(services.current_round(campaign=campaign), expert)
+    return {"votes": [show_own_vote(vote) for vote in votes], "regions": regions, "own": own}
 
 
 @require_POST
@@ -178,16 +181,13 @@ def _show_session(session: Session) -> dict[str, Any]:
     return {"session": session.pk, "is_paused": is_paused, "paused_s": session.paused_s, "is_over": is_over}
 
 
-def _claim(campaign: Campaign, expert: Expert, session_id: int | None, count: int) -> dict[str, Any]:
-    session = (
-        None if session_id is None else services.find_session(campaign=campaign, expert=expert, session=session_id)
-    )
-    round = services.current_round(campaign=campaign)
-    claimed = services.claim(round=round, expert=expert, session=session, count=count)
-    return {"assignments": [show_assignment(each) for each in claimed], "regions": _show_regions(claimed)}
+def _claim(round: Round, expert: Expert, session_id: int | None, count: int) -> dict[str, Any]:
+    session = session_id and services.find_session(campaign=round.campaign, expert=expert, session=session_id)
+    claimed = services.claim(round=round, expert=expert, session=session or None, count=count)
+    return {"assignments": [show_assignment(each) for each in claimed], "regions": show_regions(claimed)}
 
 
-def _show_regions(claimed: list[Assignment]) -> dict[str, Any]:
+def show_regions(claimed: list[Assignment]) -> dict[str, Any]:
     """Name and dates to choose from, for each region that the claimed samples lie in."""
     found = {each.sample.region_id: each.sample.region for each in claimed if each.sample.region is not None}
     shown: dict[str, Any] = {str(key): {"name": region.name, "seasons": {}} for key, region in found.items()}
@@ -199,5 +199,5 @@ def _show_regions(claimed: list[Assignment]) -> dict[str, Any]:
     return shown
 
 
-def _own(campaign: Campaign, expert: Expert) -> dict[str, int]:
-    return asdict(count_own(round=services.current_round(campaign=campaign), expert=expert))
+def _own(round: Round, expert: Expert) -> dict[str, int]:
+    return asdict(count_own(round=round, expert=expert))

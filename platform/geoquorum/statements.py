@@ -29,6 +29,7 @@ def execute(statement: str, values: Mapping[str, Any]) -> None:
 
 
 def _run(statement: str, values: Mapping[str, Any]) -> psycopg.Cursor[dict[str, Any]]:
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors:
         return psycopg.Cursor(connection.connection, row_factory=dict_row).execute(
