@@ -1,0 +1,54 @@
+"""Whole tables in and out: every vote and every sample as Parquet, CSV or JSON lines, streamed."""
+
+from typing import Any, Literal
+
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Router
+
+from geoquorum.accounts.doors import enter
+from geoquorum.accounts.models import Role, Token
+from geoquorum.accounts.services import record
+from geoquorum.campaigns import access
+from geoquorum.campaigns.models import Campaign
+from geoquorum.campaigns.services import exports
+
+router = Router()
+Form = Literal["parquet", "csv", "jsonl"]
+
+
+@router.get(
+    "/{int:campaign_id}/votes.{form}",
+    response={200: None},
+    auth=enter(Token.Scope.EXPORT),
+    operation_id="export_votes",
+)
+def export_votes(request: HttpRequest, campaign_id: int, form: Form) -> Any:
+    """Every revision of every vote as one file. For curators, once the votes may be seen; it is recorded."""
+    campaign = access.find_votes(user=request.user, campaign_id=campaign_id)
+    record(
+        project=campaign.project,
+        actor=request.user,
+        action="votes exported",
+        subject=f"campaign {campaign.pk}",
+        detail={"form": form},
+    )
+    return _send(exports.stream_votes(campaign=campaign, form=form), campaign, "votes", form)
+
+
+@router.get(
+    "/{int:campaign_id}/samples.{form}",
+    response={200: None},
+    auth=enter(Token.Scope.EXPORT),
+    operation_id="export_samples",
+)
+def export_samples(request: HttpRequest, campaign_id: int, form: Form) -> Any:
+    """The samples that the campaign asks about, as one file. For curators."""
+    campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id, minimum=Role.CURATOR)
+    return _send(exports.stream_samples(campaign=campaign, form=form), campaign, "samples", form)
+
+
+def _send(pieces: Any, campaign: Campaign, what: str, form: Form) -> StreamingHttpResponse:
+    answer = StreamingHttpResponse(pieces, content_type=exports.MEDIA_TYPES[form])
+    answer["Content-Disposition"] = f'attachment; filename="{campaign.slug}-{what}.{form}"'
+    answer["Cache-Control"] = "no-store"
+    return answer
