@@ -17,6 +17,7 @@ Path(_folder.name).chmod(0o711)  # as root the database server runs as another u
 
 SURROUNDINGS = (
     "DJANGO_SETTINGS_MODULE", "DATABASE_URL", "DATABASE_OWNER_URL", "CELERY_BROKER_URL", "DJANGO_SECRET_KEY",
+    "GEOQUORUM_PSEUDONYM_KEY",
 )  # fmt: skip
 
 

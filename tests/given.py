@@ -16,6 +16,7 @@ from fusion.world.world import City
 from geoquorum.accounts.models import Expert, Membership, Project, User
 from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Campaign, ConsensusRun
+from geoquorum.catalog import made_up
 from geoquorum.catalog import services as catalog
 from geoquorum.catalog.models import Reference, Region, Sample
 from geoquorum.queue.models import Job
@@ -152,3 +153,17 @@ def version(project: Project, cities: int = 1, **choices: Any) -> DatasetVersion
     work(made.job, releases.build)
     made.refresh_from_db()
     return made
+
+
+def street_photos(project: Project, count: int = 8) -> list[Sample]:
+    """Street photos of the first made-up city, taken in by the ordinary ingest beside its satellite scenes."""
+    planned, _files = city_files()
+    folder = Path(_world_folder().name) / "photos"
+    return made_up.take_photos(region=city(project), city=planned, folder=folder, count=count)
+
+
+def posts(project: Project, count: int = 12) -> list[Sample]:
+    """Invented posts of the first made-up city, taken in by the ordinary ingest beside its satellite scenes."""
+    planned, _files = city_files()
+    folder = Path(_world_folder().name) / "posts"
+    return made_up.take_posts(region=city(project), city=planned, folder=folder, count=count)

@@ -9,5 +9,6 @@ urlpatterns = [
     path("", views.list_regions, name="regions"),
     path("regions/<int:region_id>/", views.show_region, name="region"),
     path("samples/<int:sample_id>/picture/<slug:modality>/<slug:view>.png", views.show_picture, name="picture"),
+    path("samples/<int:sample_id>/photo.jpg", views.show_photo, name="photo"),
     path("samples/<int:sample_id>/values/<slug:modality>.bin", views.show_values, name="values"),
 ]

@@ -4,7 +4,7 @@ import hashlib
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
@@ -13,10 +13,10 @@ from fusion.errors import GeoquorumError
 from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import require_role
-from geoquorum.catalog import pictures, pixels
+from geoquorum.catalog import media, pictures, pixels
 from geoquorum.catalog.models import Region, Sample
 
-CONTEXTS = {"1": 1, "3": 3, "5": 5}
+CONTEXTS = {"1": 1, "3": 3, "5": 5, "9": 9, "15": 15, "21": 21}
 
 
 @login_required
@@ -32,6 +32,20 @@ def show_picture(request: HttpRequest, sample_id: int, modality: str, view: str)
     except GeoquorumError as error:
         return _refuse(str(error))
     return _cached(request, image, "image/png")
+
+
+@login_required
+@require_GET
+def show_photo(request: HttpRequest, sample_id: int) -> HttpResponse:
+    """The photo of a street view or of a post, without metadata; its type comes from our own list."""
+    photo = media.find_photo(_sample(request, sample_id))
+    if photo is None:
+        raise Http404("This sample has no photo.")
+    try:
+        content = media.read_media(photo)
+    except GeoquorumError as error:
+        return _refuse(str(error))
+    return _cached(request, content, media.CONTENT_TYPES[photo.driver])
 
 
 @login_required

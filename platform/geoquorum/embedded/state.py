@@ -27,6 +27,7 @@ class Installation:
 
     layout: int = LAYOUT
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(50), repr=False)
+    pseudonym_key: str = field(default_factory=lambda: secrets.token_urlsafe(50), repr=False)
     admin_password: str = field(default_factory=_password, repr=False)
     owner_password: str = field(default_factory=_password, repr=False)
     web_password: str = field(default_factory=_password, repr=False)
@@ -49,6 +50,7 @@ def describe(own: Installation) -> dict[str, str]:
         "DATABASE_OWNER_URL": f"postgres://geoquorum_owner:{own.owner_password}@{database}",
         "CELERY_BROKER_URL": f"redis://:{own.valkey_password}@127.0.0.1:{own.valkey_port}/0",
         "DJANGO_SECRET_KEY": own.secret_key,
+        "GEOQUORUM_PSEUDONYM_KEY": own.pseudonym_key,
     }
 
 
@@ -59,7 +61,7 @@ def load(home: Path) -> Installation | None:
 
 def load_or_create(home: Path) -> Installation:
     """The installation in this folder; of two processes that create it at once, both get the same."""
-    if (home / FILE).exists():
+    if (home / FILE).exists() and _is_whole(home / FILE):
         return _load(home / FILE)
     with _full_disk_named(home):
         # As root the database server runs as another user, who must be able to enter; files inside are closed.
@@ -70,7 +72,17 @@ def load_or_create(home: Path) -> Installation:
                 postgres_port = ports.find_free()
                 valkey_port = ports.find_free(beside=(postgres_port,))
                 save(home, Installation(postgres_port=postgres_port, valkey_port=valkey_port))
+            elif not _is_whole(home / FILE):
+                save(home, _load(home / FILE))  # a key that came with a later version is made once, and kept
     return _load(home / FILE)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file has every key; one that cannot be read is `_load`'s to name."""
+    try:
+        return "pseudonym_key" in json.loads(path.read_text())
+    except (OSError, ValueError, TypeError):
+        return True
 
 
 def save(home: Path, installation: Installation) -> None:

@@ -23,7 +23,13 @@ def test_an_installation_is_made_once_and_closed_to_others(tmp_path: Path) -> No
 
 def test_two_installations_share_no_secret(tmp_path: Path) -> None:
     one, other = state.environment(tmp_path / "one"), state.environment(tmp_path / "other")
-    assert one.keys() == {"DATABASE_URL", "DATABASE_OWNER_URL", "CELERY_BROKER_URL", "DJANGO_SECRET_KEY"}
+    assert one.keys() == {
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "CELERY_BROKER_URL",
+        "DJANGO_SECRET_KEY",
+        "GEOQUORUM_PSEUDONYM_KEY",
+    }
     assert all(one[name] != other[name] for name in one)
 
 
@@ -63,6 +69,18 @@ def test_a_home_that_is_a_file_is_named(tmp_path: Path) -> None:
         state.load_or_create(tmp_path / "home")
 
 
+def test_an_older_installation_gets_its_missing_key_once(tmp_path: Path) -> None:
+    own = state.load_or_create(tmp_path)
+    stored = json.loads((tmp_path / state.FILE).read_text())
+    del stored["pseudonym_key"]
+    (tmp_path / state.FILE).write_text(json.dumps(stored))
+    first = state.load_or_create(tmp_path)
+    assert len(first.pseudonym_key) >= 32
+    assert first.pseudonym_key != own.pseudonym_key
+    assert state.load_or_create(tmp_path) == first
+    assert first.secret_key == own.secret_key
+
+
 def test_the_embedded_part_works_without_django_and_celery(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['django'] = sys.modules['celery'] = None\n"
@@ -75,4 +93,4 @@ def test_the_embedded_part_works_without_django_and_celery(tmp_path: Path) -> No
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": f"{path}:{path.parent}"}, capture_output=True, text=True
     )
-    assert done.stdout.strip() == "4", done.stderr
+    assert done.stdout.strip() == "5", done.stderr
