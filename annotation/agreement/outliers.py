@@ -17,7 +17,7 @@ from fusion.grid import Cell
 FAR = 0.1  # an expert is far from the others when the whole interval lies this far below them
 LEAST_COMMON = 30  # samples with at least two other votes, below which nothing is said of an expert
 LEAST_NEIGHBOURS = 4  # of eight
-UNLIKE_BELOW = 0.5  # mean similarity to the neighbours
+UNLIKE_UP_TO = 0.5  # mean similarity to the neighbours
 RING = tuple((x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0))
 
 
@@ -117,7 +117,7 @@ def against_neighbours(labels: npt.ArrayLike, cells: Sequence[Cell], similarity:
         same[there] += label == beside
         total[there] += alike[label, beside]
     mean = divide(total, known.astype(np.float64))
-    apart = (known >= LEAST_NEIGHBOURS) & (same == 0) & (mean < UNLIKE_BELOW)
+    apart = (known >= LEAST_NEIGHBOURS) & (same == 0) & (mean <= UNLIKE_UP_TO)
     return Neighbourhood(known=known, same=same, similarity=mean, is_apart=np.asarray(apart))
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from geoquorum.campaigns.views import consensus, pages, preferences, voting
+from geoquorum.campaigns.views import agreement, consensus, disputes, pages, preferences, voting
 
 app_name = "campaigns"
 urlpatterns = [
@@ -25,4 +25,21 @@ urlpatterns = [
     path("<int:campaign_id>/sessions/<int:session_id>/end/", voting.end_session, name="session_end"),
     path("<int:campaign_id>/consensus/", consensus.show_consensus, name="consensus"),
     path("<int:campaign_id>/consensus/<int:run_id>/<slug:kind>.csv", consensus.download, name="csv"),
+    path("<int:campaign_id>/consensus/agreement/", agreement.show_agreement, name="agreement"),
+    path(
+        "<int:campaign_id>/consensus/<int:run_id>/agreement/<slug:kind>.csv",
+        agreement.download_agreement,
+        name="agreement_csv",
+    ),
+    path("<int:campaign_id>/disputes/", disputes.show_disputes, name="disputes"),
+    path("<int:campaign_id>/disputes/round/", disputes.open_second_round, name="second_round"),
+    path("<int:campaign_id>/samples/<int:sample_id>/", disputes.show_sample, name="sample"),
+    path("<int:campaign_id>/samples/<int:sample_id>/raise/", disputes.raise_sample, name="raise"),
+    path("<int:campaign_id>/samples/<int:sample_id>/comments/", disputes.post_comment, name="comment"),
+    path(
+        "<int:campaign_id>/samples/<int:sample_id>/comments/<int:comment_id>/erase/",
+        disputes.erase_comment,
+        name="erase_comment",
+    ),
+    path("<int:campaign_id>/samples/<int:sample_id>/adjudicate/", disputes.adjudicate, name="adjudicate"),
 ]

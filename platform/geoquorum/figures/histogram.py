@@ -1,4 +1,4 @@
-"""Histograms of several groups over one axis, each in a band of its own, so that shapes are compared and not heights."""
+"""Histograms of several groups over one axis, a band each, so that shapes are compared and not heights."""
 
 from collections.abc import Mapping, Sequence
 
