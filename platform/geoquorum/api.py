@@ -1,5 +1,7 @@
 """The API: one typed router per noun, with OpenAPI, its own documentation page, and errors of one shape."""
 
+from django.views.decorators.http import require_safe
+
 from geoquorum.accounts.doors import enter
 from geoquorum.campaigns.api import ROUTERS as CAMPAIGNS
 from geoquorum.openapi import DescribedAPI
@@ -15,6 +17,7 @@ api = DescribedAPI(
         "Lists come in pages: ask again with `cursor` = `next`. Errors are application/problem+json (RFC 9457)."
     ),
     urls_namespace="api",
+    docs_decorator=require_safe,
     auth=enter(),
 )
 for noun, router in CAMPAIGNS.items():

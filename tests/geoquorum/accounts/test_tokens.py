@@ -1,4 +1,4 @@
-"""Tokens: shown once, limited to their project, their scopes and their owner's rights, and in no log, page or address."""
+"""Tokens: shown once, limited to their project, their scopes and their owner's rights; in no log, page or address."""
 
 import json
 import logging

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Path, Query, Router, Schema
 
+from annotation.consensus import DEFAULT
 from geoquorum.campaigns import access, services
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.paging import Cursor, Limit, PageOut, cut_page
 
 router = Router()
 
-Method = Annotated[str, Query(max_length=60, description="name of a consensus method")]
+Method = Annotated[str, Query(max_length=60, pattern=r"^\w+$", description="name of a consensus method")]
 
 
 class RunOut(Schema):
@@ -84,12 +85,12 @@ def list_labels(
 
 @router.get("/{int:campaign_id}/consensus", response=LabelsOut, operation_id="list_consensus")
 def list_consensus(
-    request: HttpRequest, campaign_id: int, method: Method = "dawid_skene", cursor: Cursor = None, limit: Limit = 100
+    request: HttpRequest, campaign_id: int, method: Method = DEFAULT, cursor: Cursor = None, limit: Limit = 100
 ) -> Any:
-    """Labels by the newest run of one method."""
+    """Labels by the newest run of one method, the default method unless another is named."""
     campaign, _member = access.find_results(user=request.user, campaign_id=campaign_id)
     ready = ConsensusRun.objects.filter(campaign=campaign, method=method, state=ConsensusRun.State.READY)
-    run = None if "\0" in method else ready.order_by("-pk").first()
+    run = ready.order_by("-pk").first()
     if run is None:
         raise services.RefusedError(f"There is no consensus by {method[:60]!r} yet.", status=404)
     return _show_labels(run, cursor, limit)
