@@ -76,5 +76,5 @@ def check_keys(keys: Any) -> None:
 def remember_display(response: HttpResponse, values: dict[str, Any]) -> None:
     """Cookies from which every page takes its look; they hold no more than the choices themselves."""
     shown = {name: values[name] for name in ("palette", "theme", "text")}
-    for name, value in (shown | {"keys": "on" if values["single_keys"] else "off"}).items():
+    for name, value in (shown | {"single_keys": "on" if values["single_keys"] else "off"}).items():
         response.set_cookie(name, value, max_age=YEAR_S, samesite="Lax")

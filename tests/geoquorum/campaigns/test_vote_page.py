@@ -39,7 +39,7 @@ def test_every_class_has_a_button_with_its_key_and_every_view_its_place(client: 
     assert re.findall(r'data-code="(\w+)" aria-keyshortcuts="(\w)"', page) == [
         (label["code"], label["key"]) for label in config(page)["scheme"]["classes"]
     ]
-    assert page.count("<canvas") == len(config(page)["question"]["views"]) == 4
+    assert page.count('<figure class="view">') == len(config(page)["question"]["views"]) == 4
 
 
 def test_a_question_without_views_shows_what_the_regions_hold(client: Client, project: Project) -> None:

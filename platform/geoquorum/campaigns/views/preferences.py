@@ -15,7 +15,6 @@ from geoquorum.accounts.models import User
 from geoquorum.accounts.preferences import read_preferences, remember_display, save_preferences
 from geoquorum.accounts.services import projects_of
 from geoquorum.campaigns.models import Campaign
-from geoquorum.campaigns.views.vote_config import layout_of
 
 
 @login_required
@@ -47,7 +46,7 @@ def _list_held(user: User) -> dict[str, Any]:
     names = set(asked) or {("lcz_patch", "lcz17")}
     found = sorted({name for _question, name in names})
     return {
-        "layouts": sorted({layout_of(questions.find(name)) for name, _scheme in names}),
+        "layouts": sorted({questions.find(name).layout for name, _scheme in names}),
         "classes": [
             {"key": label.key.upper(), "code": label.code, "name": label.name, "scheme": schemes.find(name).title}
             for name in found

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
 from annotation import question as questions
@@ -14,9 +15,8 @@ from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services.shown import list_views
 
 INTERFACE_VERSION = "2"  # counts up when the page shows or asks differently; every vote names it
-ASKED = ("name", "title", "help", "prefetch", "context_cells", "has_second_choice")
-TOLD = ("code", "name", "colour", "ink", "key", "group", "help")
-TOLD_WHERE_DECLARED = ("aerial", "ground", "confused_with")
+ASKED = ("name", "title", "help", "layout", "moved_keys", "prefetch", "context_cells", "has_second_choice")
+TOLD = ("code", "name", "colour", "ink", "key", "group", "help", "aerial", "ground", "confused_with")
 
 
 def configure(campaign: Campaign, expert: Expert, own: dict[str, int]) -> dict[str, Any]:
@@ -29,29 +29,21 @@ def configure(campaign: Campaign, expert: Expert, own: dict[str, int]) -> dict[s
         "interface_version": INTERFACE_VERSION,
         "urls": _urls(campaign),
         "question": _ask(question) | {"views": [asdict(view) for view in list_views(campaign)]},
-        "scheme": {"name": scheme.name, "classes": [_tell(label) for label in scheme.classes]},
+        "scheme": {
+            "name": scheme.name,
+            "classes": [{name: getattr(label, name) for name in TOLD} for label in scheme.classes],
+        },
         "own": own,
         "person": expert.user_id,
+        "basemap": {"url": settings.BASEMAP_TILES_URL, "attribution": settings.BASEMAP_ATTRIBUTION},
         "preferences": read_preferences(expert.user_id),
     }
 
 
-def layout_of(question: Question) -> str:
-    """Name of the stage that shows this question's samples: a module of static/js/vote/stages and a template."""
-    return getattr(question, "layout", "patch")
-
-
 def _ask(question: Question) -> dict[str, Any]:
     return {name: getattr(question, name) for name in ASKED} | {
-        "layout": layout_of(question),
-        "fields": [asdict(field) for field in getattr(question, "fields", ())],
+        "fields": [asdict(field) for field in question.fields],
         "skip_reasons": [asdict(reason) for reason in question.skip_reasons],
-    }
-
-
-def _tell(label: Any) -> dict[str, Any]:
-    return {name: getattr(label, name) for name in TOLD} | {
-        name: getattr(label, name) for name in TOLD_WHERE_DECLARED if hasattr(label, name)
     }
 
 

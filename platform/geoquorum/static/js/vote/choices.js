@@ -82,7 +82,7 @@ export class Choices {
 
   draw() {
     press(document.querySelector("button[data-key=Shift]"), this.isUnsure);
-    press(document.querySelector("button[data-key=L]"), this.isRaised);
+    press(document.querySelector("[data-raise]"), this.isRaised);
     for (const button of document.querySelectorAll(".pad-key[data-code]")) button.classList.toggle("second", button.dataset.code === this.second);
     for (const button of document.querySelectorAll("[data-option]")) press(button, this.chosen[button.dataset.field] === button.dataset.option);
   }

@@ -4,7 +4,7 @@ import { showHelp } from "../shell.js";
 import { word } from "./words.js";
 
 /* Acts also while nothing is shown or the clock stands still. */
-const ALWAYS = new Set(["P", "H", "Backspace", "R"]);
+const ALWAYS = new Set(["P", "H", "Backspace", "R", "Escape"]);
 
 export function makeCommands(page) {
   const { choices, dialogs } = page;
@@ -22,6 +22,20 @@ export function makeCommands(page) {
     Escape: { title: word("key-leave"), run: () => page.leave() },
     H: { title: word("key-help"), run: showHelp },
   };
+}
+
+/* Where a question gives a command's key to a class, the command has another: [[key, other key], ...]. Buttons follow. */
+export function moveKeys(commands, moved) {
+  const other = new Map(moved);
+  for (const button of document.querySelectorAll("button[data-key]:not([data-code])")) {
+    const key = other.get(button.dataset.key);
+    if (!key) continue;
+    button.dataset.key = key;
+    button.setAttribute("aria-keyshortcuts", key);
+    const cap = button.querySelector("kbd.key");
+    if (cap) cap.textContent = key;
+  }
+  return Object.fromEntries(Object.entries(commands).map(([key, command]) => [other.get(key) ?? key, command]));
 }
 
 export const isAlways = (key) => ALWAYS.has(key);

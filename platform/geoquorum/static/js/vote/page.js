@@ -4,13 +4,14 @@ import { get, isSignedOut, judge, post } from "./api.js";
 import { Buffer, readSample } from "./buffer.js";
 import { Casting } from "./casting.js";
 import { Choices } from "./choices.js";
-import { isAlways, makeCommands } from "./commands.js";
+import { isAlways, makeCommands, moveKeys } from "./commands.js";
 import { Cover } from "./cover.js";
 import { Dialogs } from "./dialogs.js";
 import { History } from "./history.js";
 import { fillKeyTable } from "./key_table.js";
 import { Keymap } from "./keymap.js";
 import { readKey } from "./keys.js";
+import { Pace } from "./pace.js";
 import { Rail } from "./rail.js";
 import { Sitting } from "./sitting.js";
 import { word } from "./words.js";
@@ -31,10 +32,11 @@ export class VotePage {
     this.choices = new Choices(page, { say, nameOf: (code) => this.rail.nameOf(code) });
     this.dialogs = new Dialogs({ keymap: this.keymap, onSkip: (reason, words) => this.skip(reason, words), onNote: (words) => this.keepNote(words) });
     this.cover = new Cover(find("cover"), { onAgain: () => this.fill(true) });
-    this.sitting = new Sitting(page);
+    this.sitting = new Sitting(page, { onTurn: (reasons) => this.turnClock(reasons), onBreak: () => this.proposeBreak() });
+    this.pace = new Pace(find("pace"), this.sitting);
     const hooks = { say, vote: (code, isSure = true) => this.vote(code, isSure), skip: () => this.dialogs.openSkip(), changed: () => {} };
     this.stage = new Stage(find("stage"), page, hooks);
-    this.commands = { ...makeCommands(this), ...this.stage.commands };
+    this.commands = { ...moveKeys(makeCommands(this), page.question.moved_keys), ...this.stage.commands };
     this.casting = new Casting(page, { history: this.history, rail: this.rail, onLink: (link, waiting) => this.showLink(link, waiting), onSent: () => this.meetSent() });
     this.buffer = new Buffer({
       ahead: page.question.prefetch,
@@ -64,6 +66,7 @@ export class VotePage {
     document.addEventListener("keydown", (event) => this.press(event));
     document.addEventListener("keyup", (event) => this.release(event));
     document.addEventListener("click", (event) => this.click(event));
+    find("break").addEventListener("click", () => { find("break").hidden = true; });
     window.addEventListener("online", () => { this.casting.outbox.retry(); this.fill(true); });
   }
 
@@ -121,6 +124,7 @@ export class VotePage {
     const isPainted = await this.stage.show(sample, past);
     if (!isPainted || sample !== this.shown) return;
     this.shownAt = new Date().toISOString();
+    this.pace.begin();
     document.body.dataset.ready = sample.assignment;
   }
 
@@ -173,6 +177,7 @@ export class VotePage {
     if (!sample || !shownAt) return this.rail.say(word("wait"));
     this.past = null;
     if (!past) this.buffer.next();
+    this.pace.count();
     this.casting.decide({ sample, shownAt, opened: this.stage.opened, said, isRaised: this.choices.isRaised });
     this.showNext();
     this.fill();
@@ -262,10 +267,20 @@ export class VotePage {
   }
 
   pause() {
+    find("break").hidden = true;
     this.isPaused = !this.isPaused;
-    this.sitting.turn(this.isPaused ? "pause" : "resume");
+    if (this.isPaused) this.sitting.stop("asked");
+    else this.sitting.go("asked");
     if (this.isPaused) this.cover.show(word("paused"), word("paused-text", { key: this.keymap.keyFor("P") }), { isQuiet: true });
     else this.showNext();
+  }
+
+  turnClock(reasons) {
+    if (reasons.has("idle") && !reasons.has("hidden")) this.rail.say(word("idle"));
+  }
+
+  proposeBreak() {
+    find("break").hidden = false;
   }
 }
 

@@ -18,14 +18,14 @@ export class Pictures {
     return this.page.regions[sample?.region]?.seasons[view.modality] ?? [];
   }
 
-  pictureUrl(sample, view, season) {
+  pictureUrl(sample, view, season, cells) {
     const path = this.page.urls.picture.replace("/0/", `/${sample.sample}/`).replace("MODALITY", view.modality).replace("VIEW", view.view);
-    return `${path}?${new URLSearchParams({ season, context: this.page.question.context_cells })}`;
+    return `${path}?${new URLSearchParams({ season, context: cells })}`;
   }
 
   /* Decoded and ready to be drawn; rejects with the server's sentence where there is none. */
-  picture(sample, view, season) {
-    return this.keep(this.pictureUrl(sample, view, season), async (response) => createImageBitmap(await response.blob()));
+  picture(sample, view, season, cells = this.page.question.context_cells) {
+    return this.keep(this.pictureUrl(sample, view, season, cells), async (response) => createImageBitmap(await response.blob()));
   }
 
   /* Stored values [band, y, x] as physical values, with the bands' names. */

@@ -116,11 +116,10 @@ export class Views {
     const { clientWidth, clientHeight } = this.root;
     const isNarrow = matchMedia("(max-width: 860px)").matches;
     let best = { pixels: 0, columns: 1 };
-    const fewest = isNarrow ? Math.min(2, shown) : 1; // on a phone two stand side by side, else one must scroll
-    for (let columns = fewest; columns <= shown; columns += 1) {
+    for (let columns = 1; columns <= shown; columns += 1) {
       const rows = Math.ceil(shown / columns);
       const width = (clientWidth - 12 * (columns + 1)) / columns;
-      const height = isNarrow ? Infinity : (clientHeight - 12 * (rows + 1)) / rows - 26;
+      const height = (clientHeight - (isNarrow ? 4 : 12) * (rows + 1)) / rows - 26;
       const pixels = Math.min(width, height);
       if (pixels > best.pixels) best = { pixels, columns };
     }

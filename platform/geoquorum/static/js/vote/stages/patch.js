@@ -12,6 +12,7 @@
      commands                        key -> {title, run({isShift}), release()}; a button with `data-key` runs it, too
      opened                          Set of what was looked at, at most 40 letters each; stored with the vote */
 
+import { ContextMap } from "../context_map.js";
 import { Pictures } from "../pictures.js";
 import { Spectrum } from "../spectrum.js";
 import { Views } from "../views.js";
@@ -20,7 +21,7 @@ import { word } from "../words.js";
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const KEYS = {
-  V: "key-view", T: "key-date", Space: "key-outline", I: "key-spectrum", X: "key-reset", "+": "key-closer", "-": "key-wider",
+  M: "key-map", V: "key-view", T: "key-date", Space: "key-outline", I: "key-spectrum", X: "key-reset", "+": "key-closer", "-": "key-wider",
   ArrowUp: "key-brighter", ArrowDown: "key-darker", "Shift+ArrowLeft": "key-pixel", "Shift+ArrowRight": "key-pixel",
   "Shift+ArrowUp": "key-pixel", "Shift+ArrowDown": "key-pixel",
 };
@@ -33,6 +34,7 @@ export class Stage {
     this.pictures = new Pictures(page);
     this.spectrum = new Spectrum(document.querySelector("[data-spectrum]"));
     this.views = new Views(this.find("views"), page, this.pictures, { onPixel: (pixel) => this.spectrum.draw(pixel) });
+    this.map = new ContextMap(this.find("map"), page, this.pictures);
     this.probe = null;
     this.commands = this.makeCommands();
     this.find("seasons").addEventListener("click", (event) => {
@@ -48,13 +50,14 @@ export class Stage {
   makeCommands() {
     const step = ({ isShift }) => (isShift ? -1 : 1);
     const runs = {
+      M: () => this.toggleMap(),
       V: (press) => this.views.turnView(step(press)),
       T: (press) => this.turnSeason(() => this.views.turnSeason(step(press))),
       Space: () => this.views.showOutline(false),
       I: () => this.moveProbe(null),
       X: () => this.reset(),
-      "+": () => this.zoom(true),
-      "-": () => this.zoom(false),
+      "+": () => (this.map.isOpen ? this.map.zoom(1) : this.zoom(true)),
+      "-": () => (this.map.isOpen ? this.map.zoom(-1) : this.zoom(false)),
       ArrowUp: () => this.views.brighten(1),
       ArrowDown: () => this.views.brighten(-1),
     };
@@ -71,7 +74,9 @@ export class Stage {
 
   async show(sample) {
     this.shown = sample;
-    const isPainted = await this.views.show(sample);
+    const painting = this.views.show(sample);
+    this.showMap();
+    const isPainted = await painting;
     if (!isPainted || sample !== this.shown) return false;
     this.showSeasons();
     this.showSpectrum();
@@ -80,6 +85,7 @@ export class Stage {
 
   prefetch(sample) {
     this.pictures.prefetch(sample, this.views.season);
+    this.map.prefetch(sample);
   }
 
   answer() {
@@ -89,6 +95,18 @@ export class Stage {
   forget() {
     this.probe = null;
     this.views.showOutline(true);
+  }
+
+  toggleMap() {
+    this.map.toggle();
+    this.find("map-button").setAttribute("aria-pressed", String(this.map.isOpen));
+    this.showMap();
+  }
+
+  showMap() {
+    this.map.season = this.views.season;
+    if (this.map.isOpen) this.opened.add("map");
+    return this.map.show(this.shown);
   }
 
   reset() {
