@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
@@ -105,6 +106,25 @@ def cell_at(lon: float, lat: float, size_m: int = DEFAULT_SIZE_M) -> Cell:
     zone, north = zone_of(lon), lat >= 0
     easting, northing = _to_utm((32600 if north else 32700) + zone).transform(lon, lat)
     return cell_at_metres(round(easting, 6), round(northing, 6), zone=zone, north=north, size_m=size_m)
+
+
+def name_cells(
+    lons: npt.NDArray[np.float64], lats: npt.NDArray[np.float64], size_m: int = DEFAULT_SIZE_M
+) -> npt.NDArray[np.object_]:
+    """Ids of the cells that hold many points at once, [n]; BadInputError for the first that `cell_at` refuses."""
+    check_size(size_m)
+    bad = ~((np.abs(lons) <= 180) & (lats >= SOUTH_LIMIT) & (lats <= NORTH_LIMIT))
+    if bad.any():
+        _check_point(float(lons[np.argmax(bad)]), float(lats[np.argmax(bad)]))
+    names = np.empty(len(lons), object)
+    zones = (np.floor((lons + 180) / 6) % 60 + 1).astype(int)
+    for zone, north in set(zip(zones.tolist(), (lats >= 0).tolist(), strict=True)):
+        inside = np.flatnonzero((zones == zone) & ((lats >= 0) == north))
+        metres = _to_utm((32600 if north else 32700) + zone).transform(lons[inside], lats[inside])
+        for place, easting, northing in zip(inside.tolist(), *(side.tolist() for side in metres), strict=True):
+            cell = cell_at_metres(round(easting, 6), round(northing, 6), zone=zone, north=north, size_m=size_m)
+            names[place] = cell.id
+    return names
 
 
 def cell_at_metres(easting: float, northing: float, *, zone: int, north: bool, size_m: int = DEFAULT_SIZE_M) -> Cell:

@@ -20,9 +20,9 @@ from annotation.votes import VoteTable
 from fusion.grid import parse_cell
 from fusion.scheme import Scheme
 from geoquorum.campaigns.models import ConsensusRun
-from geoquorum.campaigns.services.copying import copy_out
 from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.tables import latest_votes
+from geoquorum.copying import copy_out
 
 VERSION = 1
 MOST_APART = 200  # samples listed as unlike their neighbours

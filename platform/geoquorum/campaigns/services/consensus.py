@@ -19,9 +19,9 @@ from fusion import scheme as schemes
 from fusion.errors import GeoquorumError
 from geoquorum.accounts.models import User
 from geoquorum.campaigns.models import Assignment, CampaignState, Consensus, ConsensusRun, Round, Vote
-from geoquorum.campaigns.services.copying import copy_in
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.campaigns.services.tables import latest_votes
+from geoquorum.copying import copy_in
 from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, enqueue
 

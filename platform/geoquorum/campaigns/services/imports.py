@@ -15,9 +15,9 @@ from fusion.errors import BadVotesError
 from geoquorum.accounts.models import Expert, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Assignment, Round, Vote
-from geoquorum.campaigns.services.copying import copy_in, copy_out, next_ids
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.posterior import add_counts
+from geoquorum.copying import copy_in, copy_out, next_ids
 
 NEEDED = ("voter", "sample", "code")
 OPTIONAL = {

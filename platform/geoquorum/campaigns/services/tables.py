@@ -5,7 +5,7 @@ import pyarrow as pa
 from annotation.votes import VoteTable, from_records
 from fusion import scheme as schemes
 from geoquorum.campaigns.models import Round
-from geoquorum.campaigns.services.copying import copy_out
+from geoquorum.copying import copy_out
 
 # The latest revision of each assignment, if it is an answer; ids grow in the order of the lock on the sample's row.
 LATEST = """
