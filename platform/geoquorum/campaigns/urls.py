@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from geoquorum.campaigns.views import agreement, consensus, disputes, pages, preferences, voting
+from geoquorum.campaigns.views import agreement, consensus, disputes, gold, pages, preferences, qualify, quality, voting
 
 app_name = "campaigns"
 urlpatterns = [
@@ -42,4 +42,21 @@ urlpatterns = [
         name="erase_comment",
     ),
     path("<int:campaign_id>/samples/<int:sample_id>/adjudicate/", disputes.adjudicate, name="adjudicate"),
+    path("<int:campaign_id>/qualify/", qualify.show_qualification, name="qualify"),
+    path("<int:campaign_id>/qualify/start/", qualify.start, name="qualify_start"),
+    path("<int:campaign_id>/qualify/vote/", qualify.show_vote, name="qualify_vote"),
+    path("<int:campaign_id>/qualify/claims/", qualify.claim, name="qualify_claim"),
+    path("<int:campaign_id>/qualify/votes/", qualify.cast, name="qualify_cast"),
+    path("<int:campaign_id>/qualify/history/", qualify.history, name="qualify_history"),
+    path("<int:campaign_id>/gold/", gold.show_gold, name="gold"),
+    path("<int:campaign_id>/gold/choose/", gold.choose, name="gold_choose"),
+    path("<int:campaign_id>/gold/file/", gold.upload, name="gold_upload"),
+    path("<int:campaign_id>/gold/adjudicated/", gold.take_over, name="gold_take_over"),
+    path("<int:campaign_id>/gold/<int:gold_id>/remove/", gold.remove, name="gold_remove"),
+    path("<int:campaign_id>/experts/", quality.show_experts, name="experts"),
+    path("<int:campaign_id>/experts.csv", quality.download_experts, name="experts_csv"),
+    path("<int:campaign_id>/experts/me/", quality.show_own, name="own_report"),
+    path("<int:campaign_id>/experts/<int:expert_id>/let-in/", quality.let_in, name="let_in"),
+    path("<int:campaign_id>/experts/<int:expert_id>/reset/", quality.reset, name="reset_tries"),
+    path("<int:campaign_id>/experts/<int:expert_id>/dismiss/", quality.dismiss, name="dismiss_flag"),
 ]
