@@ -17,7 +17,7 @@ from fusion.grid import Cell
 FAR = 0.1  # an expert is far from the others when the whole interval lies this far below them
 LEAST_COMMON = 30  # samples with at least two other votes, below which nothing is said of an expert
 LEAST_NEIGHBOURS = 4  # of eight
-UNLIKE_UP_TO = 0.5  # mean similarity to the neighbours
+UNLIKE_UP_TO = 0.55  # mean similarity to the neighbours: water amid open low-rise has 0.50
 RING = tuple((x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0))
 
 

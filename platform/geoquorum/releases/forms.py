@@ -8,7 +8,12 @@ from django.utils.translation import gettext_lazy as _
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.catalog.models import Scene
 
-FLAGS = [("tie", _("ties")), ("weak", _("weak: not certain enough")), ("few_votes", _("fewer votes than wanted"))]
+FLAGS = [
+    ("tie", _("ties")),
+    ("weak", _("weak: not certain enough")),
+    ("few_votes", _("fewer votes than wanted")),
+    ("ambiguous", _("ambiguous by a curator's decision")),
+]
 
 
 class ReleaseForm(forms.Form):

@@ -16,6 +16,7 @@ from fusion.errors import BadInputError
 from fusion.pack import TargetSpec
 from geoquorum.campaigns.models import Consensus
 from geoquorum.queue.services import Claim
+from geoquorum.releases.choosing import Chosen, choose_rows
 from geoquorum.releases.models import DatasetVersion
 from geoquorum.releases.provenance import describe_provenance
 from geoquorum.releases.reading import read_stacks
@@ -34,9 +35,9 @@ class Frozen:
 
 def freeze_version(version: DatasetVersion, claim: Claim) -> Frozen:
     """Chosen rows sorted by sample key, so that the same votes and files give the same bytes."""
-    rows = _choose_rows(version)
+    rows = choose_rows(version)
     claim.progress(0.05, f"{len(rows)} samples")
-    stacks, invalid = read_stacks(version, [row.sample for row in rows], claim)
+    stacks, invalid = read_stacks(version, [one.row.sample for one in rows], claim)
     kept = np.flatnonzero(invalid <= MOST_INVALID)
     if not len(kept):
         raise BadInputError("No sample is left: each has more than half of its pixels missing in some modality.")
@@ -52,24 +53,10 @@ def freeze_version(version: DatasetVersion, claim: Claim) -> Frozen:
     return Frozen(snapshot=snapshot, summary=_summarise(rows, split, len(invalid) - len(kept), leaks))
 
 
-def _choose_rows(version: DatasetVersion) -> list[Consensus]:
-    chosen = Consensus.objects.filter(
-        run=version.consensus_run, status__in=version.selection["statuses"]
-    ).select_related("sample__region")
-    for flag in version.selection["without_flags"]:
-        chosen = chosen.exclude(flags__contains=[flag])
-    rows = sorted(chosen, key=lambda row: row.sample.key)
-    if not rows:
-        raise BadInputError("No consensus row is chosen. Take in more statuses, or leave out fewer flags.")
-    return rows
-
-
-def _table(rows: list[Consensus], split: list[str], blocks: list[str], invalid: npt.NDArray[np.float64]) -> pa.Table:
+def _table(chosen: list[Chosen], split: list[str], blocks: list[str], invalid: npt.NDArray[np.float64]) -> pa.Table:
+    rows = [one.row for one in chosen]
     samples = [row.sample for row in rows]
-    flags = [
-        [*row.flags, row.status, *(["partly invalid"] if share else [])]
-        for row, share in zip(rows, invalid, strict=True)
-    ]
+    flags = [[*one.flags, *(["partly invalid"] if share else [])] for one, share in zip(chosen, invalid, strict=True)]
     return pa.table(
         {
             "id": [sample.key for sample in samples],
@@ -78,7 +65,7 @@ def _table(rows: list[Consensus], split: list[str], blocks: list[str], invalid: 
             "city": [sample.region.name if sample.region else "" for sample in samples],
             "culture_zone": [sample.region.culture_zone if sample.region else "" for sample in samples],
             "split": split,
-            "label": [row.code for row in rows],
+            "label": [one.code for one in chosen],
             "distribution": [row.distribution for row in rows],
             "votes": [row.counts for row in rows],
             "agreement": [row.agreement for row in rows],
@@ -91,13 +78,14 @@ def _table(rows: list[Consensus], split: list[str], blocks: list[str], invalid: 
     )
 
 
-def _summarise(rows: list[Consensus], split: list[str], left_out: int, leaks: dict[str, Any]) -> dict[str, Any]:
+def _summarise(chosen: list[Chosen], split: list[str], left_out: int, leaks: dict[str, Any]) -> dict[str, Any]:
+    rows = [one.row for one in chosen]
     counts: dict[str, Counter[str]] = {name: Counter() for name in splits.SPLITS}
     cities: dict[str, set[str]] = {name: set() for name in splits.SPLITS}
-    for row, part in zip(rows, split, strict=True):
+    for one, part in zip(chosen, split, strict=True):
         if part != splits.UNUSED:
-            counts[part][row.code] += 1
-            cities[part].add(row.sample.region.name if row.sample.region else "")
+            counts[part][one.code] += 1
+            cities[part].add(one.row.sample.region.name if one.row.sample.region else "")
     return {
         "samples": len(rows),
         "left_out": left_out,
@@ -106,6 +94,8 @@ def _summarise(rows: list[Consensus], split: list[str], left_out: int, leaks: di
         "classes": {name: dict(found) for name, found in counts.items()},
         "cities": {name: sorted(found) for name, found in cities.items()},
         "settled": sum(row.status == Consensus.Status.SETTLED for row in rows),
+        "adjudicated": sum(one.is_adjudicated for one in chosen),
+        "ambiguous": sum(one.is_ambiguous for one in chosen),
         "agreement": round(float(np.mean([row.agreement for row in rows])), 4),
         "leaks": leaks,
     }

@@ -4,15 +4,18 @@ from collections import Counter
 from typing import Any
 
 from geoquorum.accounts.models import Expert
-from geoquorum.campaigns.models import Consensus, ConsensusRun
+from geoquorum.campaigns.models import ConsensusRun
+from geoquorum.campaigns.services.adjudication import hash_reasons
 from geoquorum.catalog.pixels import RESAMPLING, find_scene
+from geoquorum.releases.choosing import Chosen
 from geoquorum.releases.models import DatasetVersion
 
 
-def describe_provenance(version: DatasetVersion, rows: list[Consensus]) -> dict[str, Any]:
+def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[str, Any]:
     """Names and hashes, no row numbers of this database: the same votes and files give the same bytes anywhere."""
     run = version.consensus_run
-    regions = {row.sample.region.slug: row.sample.region for row in rows if row.sample.region}
+    samples = [one.row.sample for one in chosen]
+    regions = {sample.region.slug: sample.region for sample in samples if sample.region}
     scenes = {
         slug: {
             entry["modality"]: sorted(
@@ -29,12 +32,22 @@ def describe_provenance(version: DatasetVersion, rows: list[Consensus]) -> dict[
         "question": f"{run.campaign.question} {run.campaign.question_version}",
         "consensus": {"method": run.method, "parameters": run.parameters, "votes": run.votes_count},
         "voters": _count_voters(run),
-        "selection": version.selection,
+        "selection": {name: version.selection[name] for name in ("statuses", "without_flags")},
+        **_count_decisions(chosen),
         "design": version.design,
         "modalities": version.modalities,
         "resampling": RESAMPLING,
         "scenes": scenes,
     }
+
+
+def _count_decisions(chosen: list[Chosen]) -> dict[str, Any]:
+    """How many labels a curator decided or left ambiguous, and a hash over what was decided and why; or nothing."""
+    decided = [(one.row.sample.key, one.decision) for one in chosen if one.decision]
+    if not decided:
+        return {}
+    counts = {"labels": sum(one.is_adjudicated for one in chosen), "ambiguous": sum(one.is_ambiguous for one in chosen)}
+    return {"adjudication": counts | {"reasons_sha256": hash_reasons(decided)}}
 
 
 def _count_voters(run: ConsensusRun) -> dict[str, int]:

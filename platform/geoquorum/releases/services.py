@@ -17,14 +17,16 @@ from fusion.pack import Pack
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Consensus, ConsensusRun
+from geoquorum.campaigns.services.adjudication import last_decision
 from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, LeaseLost, enqueue
 from geoquorum.releases.ballots import read_votes
+from geoquorum.releases.choosing import ADJUDICATED, AMBIGUOUS
 from geoquorum.releases.freezing import Frozen, freeze_version
 from geoquorum.releases.models import BuildState, DatasetVersion, Export
 
 STATUSES = tuple(Consensus.Status.values)
-FLAGS = ("tie", "weak", "few_votes")  # as campaigns.services.consensus sets them
+FLAGS = ("tie", "weak", "few_votes", ADJUDICATED, AMBIGUOUS)  # campaigns.services.consensus sets the first three
 FINAL = (BuildState.READY, BuildState.WITHDRAWN)
 
 
@@ -55,7 +57,11 @@ def start_release(
             consensus_run=run,
             name=slug,
             number=(last or 0) + 1,
-            selection={"statuses": list(statuses), "without_flags": list(without_flags)},
+            selection={
+                "statuses": list(statuses),
+                "without_flags": list(without_flags),
+                "decisions_until": last_decision(campaign=run.campaign),
+            },
             design=design,
             modalities=modalities,
             seed=seed,

@@ -8,14 +8,14 @@ from pyproj import Transformer
 
 from fusion import splits
 from fusion.errors import BadInputError, NoLocationError
-from geoquorum.campaigns.models import Consensus
 from geoquorum.catalog.models import Sample
+from geoquorum.releases.choosing import Chosen
 from geoquorum.releases.models import DatasetVersion
 
 
-def split_rows(version: DatasetVersion, rows: list[Consensus]) -> tuple[list[str], list[str], dict[str, Any]]:
+def split_rows(version: DatasetVersion, chosen: list[Chosen]) -> tuple[list[str], list[str], dict[str, Any]]:
     """Split and block of each row by the version's design, and the leak report; refused where splits share ground."""
-    design, samples = version.design, [row.sample for row in rows]
+    design, samples = version.design, [one.row.sample for one in chosen]
     blocks = [sample.block for sample in samples]
     if design["kind"] == "city":
         cities = [sample.region.name if sample.region else "" for sample in samples]
@@ -25,7 +25,7 @@ def split_rows(version: DatasetVersion, rows: list[Consensus]) -> tuple[list[str
         found = splits.by_block(
             x_m,
             y_m,
-            [row.code for row in rows],
+            [one.code for one in chosen],
             block_m=design["block_m"],
             buffer_m=design.get("buffer_m", 0.0),
             seed=version.seed,

@@ -24,7 +24,7 @@ from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.views.runs import choose_run, latest_runs
 from geoquorum.campaigns.views.tables import answer_csv
 
-APART_SHOWN = 12
+APART_SHOWN = 24
 OPEN_TO_ALL = ("figures", "classes", "cities", "matrix", "entropy", "apart")
 FOR_CURATORS = ("experts", "pairs")
 REST = "rest"  # stands for all other experts in `?second=`
