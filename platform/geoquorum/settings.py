@@ -141,6 +141,8 @@ HOUSEKEEPING = [
     "geoquorum.queue.services.reap",
     "geoquorum.accounts.guard.forget_tries",
     "geoquorum.campaigns.services.settle",
+    "geoquorum.campaigns.services.watch.watch_all",
+    "geoquorum.campaigns.services.seal_votes",
     "geoquorum.releases.services.settle",
     "geoquorum.training.services.settle",
 ]

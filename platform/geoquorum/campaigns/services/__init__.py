@@ -20,6 +20,7 @@ from geoquorum.campaigns.services.progress import (
     list_history,
 )
 from geoquorum.campaigns.services.refusal import RefusedError
+from geoquorum.campaigns.services.sealing import seal_all, seal_campaign, seal_votes
 from geoquorum.campaigns.services.sessions import (
     end_session,
     find_session,
@@ -29,6 +30,7 @@ from geoquorum.campaigns.services.sessions import (
 )
 from geoquorum.campaigns.services.tables import latest_votes
 from geoquorum.campaigns.services.unblinding import list_unblindings, unblind_campaign
+from geoquorum.campaigns.services.verification import Verdict, verify_seals
 from geoquorum.campaigns.services.voting import cast_vote
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Progress",
     "Receipt",
     "RefusedError",
+    "Verdict",
     "add_round",
     "cast_vote",
     "claim",
@@ -59,10 +62,14 @@ __all__ = [
     "release_expired",
     "resume_session",
     "scheme_of",
+    "seal_all",
+    "seal_campaign",
+    "seal_votes",
     "settle",
     "start_consensus",
     "start_session",
     "summarise",
     "tabulate_panel",
     "unblind_campaign",
+    "verify_seals",
 ]

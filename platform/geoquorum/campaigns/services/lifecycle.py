@@ -1,6 +1,7 @@
 """A campaign from draft to closed."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 from django.db import transaction
@@ -18,10 +19,12 @@ from geoquorum.campaigns.services.declaring import declare, digest_of
 from geoquorum.campaigns.services.gate import hold_gate
 from geoquorum.campaigns.services.policies import check_policy
 from geoquorum.campaigns.services.refusal import RefusedError
+from geoquorum.campaigns.services.sealing import add_seals, write_anchor
 from geoquorum.catalog.models import Sample
 
 RING = 2**31  # positions lie on a ring of this size, so that an order may start anywhere on it
 BATCH = 5_000
+LAST = 2**63 - 1  # above every vote's number
 
 
 @transaction.atomic
@@ -116,10 +119,12 @@ def close_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
     Campaign.objects.filter(pk=held.pk).update(state=CampaignState.CLOSED, closed_at=Now())
     held.rounds.filter(closed_at=None).update(closed_at=Now())
     # `slots_taken` keeps what was true at the end; nothing reads it once the round is over.
-    ended = Assignment.objects.filter(campaign=held, state=Assignment.State.CLAIMED)
+    ended = Assignment.objects.filter(round__in=held.rounds.values("pk"), state=Assignment.State.CLAIMED)
     detail = {"claims_ended": ended.update(state=Assignment.State.RELEASED, slot=None, lease_until=None)}
     record(project=held.project, actor=by, action="campaign closed", subject=f"campaign {held.pk}", detail=detail)
     campaign.refresh_from_db()
+    add_seals(campaign_id=held.pk, until=LAST)
+    transaction.on_commit(partial(write_anchor, campaign_id=held.pk))
     round = current_round(campaign=campaign)
     if round.assignments.filter(state=Assignment.State.ANSWERED).exists():
         start_consensus(round=round, by=by)
