@@ -23,7 +23,7 @@ from geoquorum.accounts.models import Token
 from geoquorum.accounts.services import expert_of
 from geoquorum.api import api
 from geoquorum.campaigns import services as campaigns
-from geoquorum.campaigns.models import Comment, Thread
+from geoquorum.campaigns.models import Comment, Gold, Standing, Thread
 from geoquorum.queue.services import enqueue
 from geoquorum.releases import services as releases
 from geoquorum.training import services as training
@@ -72,6 +72,8 @@ class World:
         self.comment = Comment.objects.create(
             campaign=thread.campaign, sample=row.sample, expert=expert, thread=thread, text=CANARY
         )
+        self.gold = Gold.objects.create(campaign=self.open, sample=row.sample, code="6", use="monitor")
+        self.standing = Standing.objects.create(campaign=self.open, expert=expert)
         self.cookies = {name: self._sign_in(user) for name, user in self.people.items()}
         self.unscoped = {scope: self._make_unscoped(scope) for scope in Token.Scope.values}
 
@@ -128,6 +130,8 @@ class World:
             "job_id": self.job.pk,
             "token_id": self.token.pk,
             "comment_id": self.comment.pk,
+            "gold_id": self.gold.pk,
+            "expert_id": self.standing.expert_id,
         }
         for name in PARAMETER.findall(route):
             assert name in values, f"say in World.address of {__file__} which thing <{name}> of {route!r} is"
@@ -140,6 +144,7 @@ class World:
             "training/start/<int:version_id>/": {"task": "lcz"},
             "training/<int:run_id>/map/": {"region": self.region.pk},
             "campaigns/<int:campaign_id>/votes/": ballot,
+            "campaigns/<int:campaign_id>/qualify/votes/": ballot,
             "api/v1/runs": {"version": self.version.pk, "task": "lcz"},
             "api/v1/campaigns/<int:campaign_id>/next": {"count": 1},
             "api/v1/campaigns/<int:campaign_id>/votes": ballot,
