@@ -112,7 +112,7 @@ def test_fitted_beliefs_agree_with_the_consensus_of_the_same_votes():
     votes, _truth = make_votes(each=5)
     model = routing.fit_model(votes)
     label = routing.score_votes(model, votes).argmax(1)
-    assert np.mean(label == consensus.run("dawid_skene", votes).label) > 0.98
+    assert np.mean(label == consensus.run("dawid_skene", votes).label) > 0.95
 
 
 def test_samples_without_votes_and_strangers_leave_a_model_whole():

@@ -1,0 +1,1 @@
+"""Ways to ask for votes, one per file; each declares POLICY."""
