@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import shapely
 from hypothesis import assume, example, given, settings
@@ -14,6 +15,7 @@ from fusion.grid import (
     cell_at,
     cell_at_metres,
     cells_over,
+    name_cells,
     neighbours,
     parse_cell,
     split_at_antimeridian,
@@ -228,3 +230,16 @@ def test_a_polygon_that_no_cells_can_be_made_of_is_refused(polygon: shapely.Geom
 def test_a_polygon_with_too_many_cells_is_refused_before_memory_fills() -> None:
     with pytest.raises(BadInputError, match="Take a smaller one"):
         cells_over(shapely.box(6, 40, 12, 50), 10)
+
+
+def test_many_points_get_the_cells_they_get_one_by_one():
+    rng = np.random.default_rng(4)
+    lons = np.concatenate([rng.uniform(-180, 180, 300), [180.0, -180.0, 6.0]])
+    lats = np.concatenate([rng.uniform(-80, 84, 300), [0.0, -0.0001, 84.0]])
+    assert name_cells(lons, lats).tolist() == [
+        cell_at(lon, lat).id for lon, lat in zip(lons.tolist(), lats.tolist(), strict=True)
+    ]
+    with pytest.raises(BadInputError, match="beyond the grid"):
+        name_cells(np.array([0.0, 0.0]), np.array([0.0, 84.1]))
+    with pytest.raises(BadInputError, match="is not a longitude"):
+        name_cells(np.array([np.nan]), np.array([0.0]))
