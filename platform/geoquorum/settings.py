@@ -143,6 +143,7 @@ HOUSEKEEPING = [
     "geoquorum.campaigns.services.settle",
     "geoquorum.campaigns.services.watch.watch_all",
     "geoquorum.campaigns.services.seal_votes",
+    "geoquorum.campaigns.services.start_refits",
     "geoquorum.releases.services.settle",
     "geoquorum.training.services.settle",
 ]

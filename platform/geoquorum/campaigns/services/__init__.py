@@ -19,7 +19,9 @@ from geoquorum.campaigns.services.progress import (
     count_progress,
     list_history,
 )
+from geoquorum.campaigns.services.refitting import refit_model, start_refits
 from geoquorum.campaigns.services.refusal import RefusedError
+from geoquorum.campaigns.services.reviewing import create_review, propose, read_proposals
 from geoquorum.campaigns.services.sealing import seal_all, seal_campaign, seal_votes
 from geoquorum.campaigns.services.sessions import (
     end_session,
@@ -48,6 +50,7 @@ __all__ = [
     "count_own",
     "count_progress",
     "create_campaign",
+    "create_review",
     "current_round",
     "end_session",
     "find_session",
@@ -57,7 +60,10 @@ __all__ = [
     "list_unblindings",
     "open_campaign",
     "pause_session",
+    "propose",
+    "read_proposals",
     "refit",
+    "refit_model",
     "refuse_if_question_changed",
     "release_expired",
     "resume_session",
@@ -67,6 +73,7 @@ __all__ = [
     "seal_votes",
     "settle",
     "start_consensus",
+    "start_refits",
     "start_session",
     "summarise",
     "tabulate_panel",

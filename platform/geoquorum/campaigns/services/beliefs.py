@@ -14,7 +14,7 @@ from annotation import routing
 from annotation.routing import Logs, Model
 from geoquorum.statements import execute, fetch_row, fetch_rows
 
-KEPT = 32  # models in memory, the newest; a model of 50 experts and 17 classes takes 120 kB
+KEPT = 8  # models in memory, the newest; one of 50 experts, 17 classes and five neighbours takes 700 kB
 MINIMUM, SETTLE_AT = 2, 0.95
 
 MODEL = "SELECT model FROM campaigns_round WHERE id = %(round)s AND model_version = %(version)s"
@@ -74,7 +74,7 @@ def move_vote(
     return {
         "posterior_after": belief.tolist(),
         "posterior_version": found["model_version"],
-        "is_settled": _is_settled(belief, answered, found["policy"]),
+        "is_settled": _is_settled(belief, answered, found["policy"], len(codes)),
     }
 
 
@@ -90,7 +90,8 @@ def refresh(
     for vote in fetch_rows(VOTES, {"round": round_id, "samples": list(told)}):
         told[vote["sample_id"]].append(vote)
     beliefs = [_score(model, told[row["sample_id"]], codes) for row in locked]
-    settled = [_is_settled(belief, row["answered"], policy) for belief, row in zip(beliefs, locked, strict=True)]
+    answered, k = [row["answered"] for row in locked], len(codes)
+    settled = [_is_settled(belief, votes, policy, k) for belief, votes in zip(beliefs, answered, strict=True)]
     values = {"version": version, "rows": [row["id"] for row in locked], "settled": settled}
     values["posteriors"] = ["{" + ",".join(map(repr, belief.tolist())) + "}" for belief in beliefs]
     execute(REFRESH, values)
@@ -106,9 +107,9 @@ def _score(model: Model, votes: Sequence[Mapping[str, Any]], codes: Sequence[str
     return belief
 
 
-def _is_settled(belief: Logs, answered: int, policy: Mapping[str, Any]) -> bool:
-    minimum, settle_at = policy.get("minimum", MINIMUM), policy.get("settle_at", SETTLE_AT)
-    return bool(routing.is_settled(belief, answered, minimum=minimum, settle_at=settle_at))
+def _is_settled(belief: Logs, answered: int, policy: Mapping[str, Any], classes: int) -> bool:
+    rule = {"minimum": policy.get("minimum", MINIMUM), "settle_at": policy.get("settle_at", SETTLE_AT)}
+    return bool(routing.is_settled(belief, answered, **rule, n_classes=classes))
 
 
 def _read_model(round_id: int, version: int, classes: int) -> Model:
@@ -119,5 +120,5 @@ def _read_model(round_id: int, version: int, classes: int) -> Model:
     return Model(
         log_prior=np.array(row["model"]["log_prior"]),
         pooled=np.array(row["model"]["pooled"]),
-        experts={row["expert_id"]: np.array(row["log_likelihood"]).reshape(classes, classes) for row in experts},
+        experts={row["expert_id"]: np.array(row["log_likelihood"]).reshape(-1, classes) for row in experts},
     )
