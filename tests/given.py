@@ -167,3 +167,23 @@ def posts(project: Project, count: int = 12) -> list[Sample]:
     planned, _files = city_files()
     folder = Path(_world_folder().name) / "posts"
     return made_up.take_posts(region=city(project), city=planned, folder=folder, count=count)
+
+
+def photo_campaign(project: Project, count: int = 8, quota: int = 3) -> Campaign:
+    """An open campaign about the use of buildings on street photos."""
+    made = {"question": "street_view_building", "scheme": "building_use", "samples": street_photos(project, count)}
+    return campaign(project, quota=quota, **made)
+
+
+def post_campaign(project: Project, count: int = 12, quota: int = 3) -> Campaign:
+    """An open campaign about what posts tell of buildings."""
+    made = {"question": "social_post", "scheme": "post_building_function", "samples": posts(project, count)}
+    return campaign(project, quota=quota, **made)
+
+
+def review_campaign(project: Project, quota: int = 3) -> Campaign:
+    """An open campaign that asks of each patch of a made-up city whether its true class is right."""
+    rows = Reference.objects.filter(sample__region=city(project), scheme="lcz17")
+    proposals = {row.sample_id: row.code for row in rows}
+    made = services.create_review(project=project, name="Review", proposals=proposals, quota=quota, by=None)
+    return services.open_campaign(campaign=made, by=None)

@@ -2,13 +2,16 @@
 
 import datetime
 import uuid
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from geoquorum.campaigns.models import Assignment, Vote
+from annotation import question as questions
+from geoquorum.campaigns.models import Assignment, Campaign, RoundSample, Vote
 from geoquorum.campaigns.services import Ballot, Receipt
+from geoquorum.catalog.content import describe_samples
 from geoquorum.catalog.models import Sample
 
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -29,7 +32,8 @@ class ClaimIn(Closed):
 
 
 class BallotIn(Closed):
-    """One vote. `want` asks for the next claims in the same answer (0: none)."""
+    """One vote. `answer` holds what the question's further fields ask for, by their names; `want` asks for the next
+    claims in the same answer (0: none)."""
 
     assignment: Number
     client_uuid: uuid.UUID
@@ -37,6 +41,7 @@ class BallotIn(Closed):
     session: Number | None = None
     code: Text40 = ""
     second_code: Text40 = ""
+    answer: dict[str, Any] | None = None
     is_sure: bool = True
     skip_reason: Annotated[str, Field(max_length=4)] = ""
     comment: Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00]*$")] = ""
@@ -60,7 +65,11 @@ class SessionIn(Closed):
 
 
 class SampleOut(Schema):
-    """What an expert may know of a sample: nothing that anybody said about it."""
+    """What an expert may know of a sample: nothing that anybody said about it.
+
+    `prompt` is the class that it is asked about, where the question proposes one; `content` is what a photo or a post
+    holds (catalog.content), empty for patches.
+    """
 
     id: int
     key: str
@@ -72,6 +81,8 @@ class SampleOut(Schema):
     width_px: int | None
     height_px: int | None
     is_simulated: bool
+    prompt: str = ""
+    content: dict[str, Any] = {}
 
 
 class AssignmentOut(Schema):
@@ -90,6 +101,7 @@ class OwnVoteOut(AssignmentOut):
     kind: str
     code: str
     second_code: str
+    answer: dict[str, Any] | None = None
     is_sure: bool
     skip_reason: str
     revision: int
@@ -107,9 +119,22 @@ class ReceiptOut(Schema):
     received_at: datetime.datetime
 
 
-def show_assignment(assignment: Assignment) -> dict[str, Any]:
+def show_assignments(claimed: Sequence[Assignment], *, campaign: Campaign) -> list[dict[str, Any]]:
+    """Claims for an expert's eyes, in their order; patches cost no query."""
+    content = describe_samples([each.sample for each in claimed])
+    prompts = _find_prompts(claimed, campaign)
+    return [
+        show_assignment(each, prompt=prompts.get((each.round_id, each.sample_id), ""), content=content[each.sample_id])
+        for each in claimed
+    ]
+
+
+def show_assignment(
+    assignment: Assignment, *, prompt: str = "", content: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """A claim for an expert's eyes."""
     shown = show_sample(assignment.sample)
+    shown.prompt, shown.content = prompt, content or {}
     return AssignmentOut(id=assignment.pk, sample=shown, lease_until=assignment.lease_until).model_dump()
 
 
@@ -123,10 +148,25 @@ def show_receipt(receipt: Receipt) -> dict[str, Any]:
     return ReceiptOut(**vars(receipt)).model_dump()
 
 
-def show_own_vote(vote: Vote) -> dict[str, Any]:
-    """One's own vote as one cast it, with what is needed to show its sample again."""
-    said = {name: getattr(vote, name) for name in ("kind", "code", "second_code", "is_sure", "skip_reason", "revision")}
-    return show_assignment(vote.assignment) | {"vote": vote.pk, "received_at": vote.received_at} | said
+def show_own_votes(votes: Sequence[Vote], *, campaign: Campaign) -> list[dict[str, Any]]:
+    """One's own votes as one cast them, with what is needed to show their samples again."""
+    claims = show_assignments([vote.assignment for vote in votes], campaign=campaign)
+    return [claim | _show_said(vote) for claim, vote in zip(claims, votes, strict=True)]
 
 
-SAMPLE_FIELDS = tuple(name for name in SampleOut.model_fields if name != "region")
+def _show_said(vote: Vote) -> dict[str, Any]:
+    said = ("kind", "code", "second_code", "answer", "is_sure", "skip_reason", "revision")
+    return {"vote": vote.pk, "received_at": vote.received_at} | {name: getattr(vote, name) for name in said}
+
+
+def _find_prompts(claimed: Sequence[Assignment], campaign: Campaign) -> dict[tuple[int, int], str]:
+    """What each sample is asked about, by round and sample; only where the question proposes a class."""
+    if not claimed or questions.find(campaign.question).prompt_scheme is None:
+        return {}
+    rows = RoundSample.objects.filter(
+        round__in={each.round_id for each in claimed}, sample__in={each.sample_id for each in claimed}
+    )
+    return {(round, sample): prompt for round, sample, prompt in rows.values_list("round", "sample", "prompt")}
+
+
+SAMPLE_FIELDS = tuple(name for name in SampleOut.model_fields if name not in ("region", "prompt", "content"))

@@ -8,7 +8,7 @@ from ninja import Router
 from geoquorum.accounts.doors import enter
 from geoquorum.accounts.models import Token
 from geoquorum.campaigns import access, services
-from geoquorum.campaigns.schemas import AssignmentOut, ClaimIn, show_assignment
+from geoquorum.campaigns.schemas import AssignmentOut, ClaimIn, show_assignments
 
 router = Router()
 
@@ -22,4 +22,4 @@ def claim_next(request: HttpRequest, campaign_id: int, body: ClaimIn) -> Any:
     session = body.session and services.find_session(campaign=campaign, expert=expert, session=body.session)
     round = services.current_round(campaign=campaign)
     claimed = services.claim(round=round, expert=expert, session=session or None, count=body.count)
-    return [show_assignment(each) for each in claimed]
+    return show_assignments(claimed, campaign=campaign)

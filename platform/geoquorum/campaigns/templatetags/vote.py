@@ -6,8 +6,9 @@ from typing import Any
 
 from django import template
 
-from annotation.question import ShownView, view_of
+from annotation.question import Question, ShownView, view_of
 from fusion import modality as modalities
+from fusion import scheme as schemes
 from fusion.modality import View
 from fusion.scheme import LabelClass, Scheme
 
@@ -18,6 +19,18 @@ register = template.Library()
 def declared_view(shown: ShownView) -> View:
     """Title and help of a view."""
     return view_of(shown)
+
+
+@register.filter
+def proposals(question: Question) -> dict[str, Any]:
+    """The classes that a review asks about: {"scheme", "prefix", "classes": [{"code", "name", "help", "aerial"}]}."""
+    if question.prompt_scheme is None:
+        return {"scheme": "", "prefix": "", "classes": []}
+    scheme = schemes.find(question.prompt_scheme)
+    told = [
+        {"code": label.code, "name": label.name, "help": label.help, "aerial": label.aerial} for label in scheme.classes
+    ]
+    return {"scheme": scheme.name, "prefix": "LCZ " if scheme.name.startswith("lcz") else "", "classes": told}
 
 
 @register.filter

@@ -17,7 +17,7 @@ from annotation import question as questions
 from fusion.scheme import Scheme
 from geoquorum.campaigns import access
 from geoquorum.campaigns.models import Assignment, Attempt, Campaign, CampaignState, Vote
-from geoquorum.campaigns.schemas import BallotIn, ClaimIn, show_assignment, show_own_vote, show_receipt
+from geoquorum.campaigns.schemas import BallotIn, ClaimIn, show_assignments, show_own_votes, show_receipt
 from geoquorum.campaigns.services import find_session, scheme_of
 from geoquorum.campaigns.services.progress import HISTORY
 from geoquorum.campaigns.services.qualification import (
@@ -127,14 +127,15 @@ def cast(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
 @json_endpoint
 def history(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
     """As the vote page's history, of this try alone."""
-    _campaign, attempt = _find_attempt(request, campaign_id)
+    campaign, attempt = _find_attempt(request, campaign_id)
     votes = Vote.objects.filter(round=attempt.round_id, expert=attempt.expert_id).order_by("-pk")
     latest: dict[int, Vote] = {}
     for vote in votes.select_related("assignment__sample__region")[: 10 * HISTORY]:
         latest.setdefault(vote.assignment_id, vote)
     shown = list(latest.values())[:HISTORY]
     regions = show_regions([vote.assignment for vote in shown])
-    return {"votes": [show_own_vote(vote) for vote in shown], "regions": regions, "own": _count(attempt)}
+    said = show_own_votes(shown, campaign=campaign)
+    return {"votes": said, "regions": regions, "own": _count(attempt)}
 
 
 def _find_attempt(request: HttpRequest, campaign_id: int) -> tuple[Campaign, Attempt]:
@@ -151,7 +152,7 @@ def _find_attempt(request: HttpRequest, campaign_id: int) -> tuple[Campaign, Att
 def _claim(campaign: Campaign, attempt: Attempt, session_id: int | None, count: int) -> dict[str, Any]:
     session = session_id and find_session(campaign=campaign, expert=attempt.expert, session=session_id)
     claimed = claim_attempt(attempt=attempt, session=session or None, count=count)
-    return {"assignments": [show_assignment(each) for each in claimed], "regions": show_regions(claimed)}
+    return {"assignments": show_assignments(claimed, campaign=campaign), "regions": show_regions(claimed)}
 
 
 def _count(attempt: Attempt) -> dict[str, int]:
