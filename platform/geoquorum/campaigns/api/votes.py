@@ -10,7 +10,7 @@ from geoquorum.accounts.doors import enter
 from geoquorum.accounts.models import Token
 from geoquorum.campaigns import access, services
 from geoquorum.campaigns.models import Vote
-from geoquorum.campaigns.schemas import BallotIn, OwnVoteOut, ReceiptOut, show_own_vote, show_receipt
+from geoquorum.campaigns.schemas import BallotIn, OwnVoteOut, ReceiptOut, show_own_votes, show_receipt
 from geoquorum.paging import Cursor, Limit, PageOut, cut_page
 
 router = Router()
@@ -76,7 +76,7 @@ def list_own_votes(request: HttpRequest, campaign_id: int, cursor: Cursor = None
     campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id)
     expert = access.known_as(user=request.user, campaign=campaign)
     rows = Vote.objects.filter(campaign=campaign, expert=expert) if expert else Vote.objects.none()
-    rows = rows.select_related("assignment__sample")
+    rows = rows.select_related("assignment__sample__region")
     place = f"votes/{campaign.pk}/own"
     items, following = cut_page(rows, of=place, cursor=cursor, limit=limit, is_newest_first=True)
-    return {"items": [show_own_vote(vote) for vote in items], "next": following}
+    return {"items": show_own_votes(items, campaign=campaign), "next": following}

@@ -40,8 +40,8 @@ from geoquorum.campaigns.schemas import (
     BallotIn,
     ClaimIn,
     SessionIn,
-    show_assignment,
-    show_own_vote,
+    show_assignments,
+    show_own_votes,
     show_receipt,
 )
 from geoquorum.campaigns.services.progress import count_own, list_history
@@ -129,7 +129,7 @@ def history(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
     votes = list_history(campaign=campaign, expert=expert)
     regions = show_regions([vote.assignment for vote in votes])
     own = _own(services.current_round(campaign=campaign), expert)
-    return {"votes": [show_own_vote(vote) for vote in votes], "regions": regions, "own": own}
+    return {"votes": show_own_votes(votes, campaign=campaign), "regions": regions, "own": own}
 
 
 @require_POST
@@ -184,7 +184,8 @@ def _show_session(session: Session) -> dict[str, Any]:
 def _claim(round: Round, expert: Expert, session_id: int | None, count: int) -> dict[str, Any]:
     session = session_id and services.find_session(campaign=round.campaign, expert=expert, session=session_id)
     claimed = services.claim(round=round, expert=expert, session=session or None, count=count)
-    return {"assignments": [show_assignment(each) for each in claimed], "regions": show_regions(claimed)}
+    shown = show_assignments(claimed, campaign=round.campaign)
+    return {"assignments": shown, "regions": show_regions(claimed)}
 
 
 def show_regions(claimed: list[Assignment]) -> dict[str, Any]:

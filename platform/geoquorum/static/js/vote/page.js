@@ -34,7 +34,7 @@ export class VotePage {
     this.cover = new Cover(find("cover"), { onAgain: () => this.fill(true) });
     this.sitting = new Sitting(page, { onTurn: (reasons) => this.turnClock(reasons), onBreak: () => this.proposeBreak() });
     this.pace = new Pace(find("pace"), this.sitting);
-    const hooks = { say, vote: (code, isSure = true) => this.vote(code, isSure), skip: () => this.dialogs.openSkip(), changed: () => {} };
+    const hooks = { say, vote: (code, isSure = true) => this.vote(code, isSure), skip: (reason) => (reason ? this.skip(reason, "") : this.dialogs.openSkip()), changed: () => {} };
     this.stage = new Stage(find("stage"), page, hooks);
     this.commands = { ...moveKeys(makeCommands(this), page.question.moved_keys), ...this.stage.commands };
     this.casting = new Casting(page, { history: this.history, rail: this.rail, onLink: (link, waiting) => this.showLink(link, waiting), onSent: () => this.meetSent() });
