@@ -74,7 +74,7 @@ def _whisk(name: str, one: dict[str, Any]) -> Whisker:
 
 
 def whisk_classes(found: dict[str, Any]) -> list[Whisker]:
-    told = [one for one in found["classes"] if one["specific"]["low"] is not None]
+    told = [one for one in found["classes"] if one["specific"]["low"] is not None and one["votes"] >= LEAST_NAMED]
     return [_whisk(f"{one['code']}  (n = {one['votes']})", one["specific"]) for one in told]
 
 
@@ -117,6 +117,8 @@ def find_entropy(found: dict[str, Any]) -> str:
     said = {"name": means[0][0], "mean": f"{means[0][1]:.2f}"}
     if len(means) == 1:
         return _("Votes have a mean entropy of %(mean)s nats") % said
+    if len({f"{mean:.2f}" for _name, mean in means}) == 1:
+        return _("Votes are equally divided in every group of classes: %(mean)s nats on average") % said
     return _("Votes are most divided on %(name)s classes: %(mean)s nats, against %(other)s") % (
         said | {"other": ", ".join(f"{mean:.2f} ({name})" for name, mean in means[1:])}
     )

@@ -106,6 +106,8 @@ def test_figures_are_computed_once_and_kept_with_the_run(world, monkeypatch):
     monkeypatch.setattr(agreement, "latest_votes", None)
     again = agreement.find_agreement(ConsensusRun.objects.select_related("campaign", "round").get(pk=run.pk))
     assert again == first
+    for part in ("figures", "cities"):
+        assert list(again[part]) == list(first[part]), "names keep their order"
     assert set(run.summary) == {"agreement", *world["run"].summary}
 
 

@@ -49,13 +49,31 @@ def find_agreement(run: ConsensusRun) -> dict[str, Any]:
     """The figures of a READY run, JSON-ready; see `describe_agreement`."""
     kept = run.summary.get("agreement")
     if kept and kept["version"] == VERSION:
-        return kept  # type: ignore[no-any-return]
+        return _order(kept, scheme_of(run.campaign))
     votes = latest_votes(round=run.round, until=run.last_vote)
     found = describe_agreement(run, votes)
     with connection.cursor() as cursor:
         cursor.execute(KEEP, [json.dumps({"agreement": found}), run.pk])
     run.summary["agreement"] = found
     return found
+
+
+def _order(found: dict[str, Any], scheme: Scheme) -> dict[str, Any]:
+    """Names in their own order again, which the database's JSON does not keep."""
+    groups = dict.fromkeys(label.group or "all" for label in scheme.classes)
+    entropy = {
+        part: {name: found["entropy"][part][name] for name in groups if name in found["entropy"][part]}
+        for part in ("groups", "means")
+    }
+    return found | {
+        "figures": _order_figures(found["figures"]),
+        "cities": {city: _order_figures(figures) for city, figures in sorted(found["cities"].items())},
+        "entropy": found["entropy"] | entropy,
+    }
+
+
+def _order_figures(figures: dict[str, Any]) -> dict[str, Any]:
+    return {name: figures[name] for name in agreement.MEASURES if name in figures}
 
 
 def describe_agreement(run: ConsensusRun, votes: VoteTable) -> dict[str, Any]:

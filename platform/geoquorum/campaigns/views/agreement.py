@@ -88,6 +88,7 @@ def _describe(request: HttpRequest, run: ConsensusRun, *, is_curator: bool) -> d
         "scheme": scheme,
         "found": found,
         "figures": [{"name": pictures.NAMES[name], **one} for name, one in found["figures"].items()],
+        "least_named": pictures.LEAST_NAMED,
         "class_rows": pictures.whisk_classes(found),
         "city_rows": pictures.whisk_cities(found),
         "weakest": pictures.weakest(scheme, found),

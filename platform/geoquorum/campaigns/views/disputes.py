@@ -33,6 +33,7 @@ from geoquorum.catalog.models import Sample
 PER_PAGE = 20
 THRESHOLDS = ("0.4", "0.5", "0.6", "0.75", "0.9")
 CURATING = (Role.CURATOR, Role.ADMIN)
+AMBIGUOUS = "-ambiguous-"  # what the form sends in place of a code
 
 
 @login_required
@@ -111,15 +112,21 @@ def erase_comment(request: HttpRequest, campaign_id: int, sample_id: int, commen
 @login_required
 @require_POST
 def adjudicate(request: HttpRequest, campaign_id: int, sample_id: int) -> HttpResponseBase:
-    """A label with a reason, or "ambiguous" with a reason (an empty code)."""
+    """A label with a reason, or AMBIGUOUS with a reason."""
     campaign, sample = _find(request, campaign_id, sample_id, minimum=Role.CURATOR)
     asked = campaign.rounds.filter(round_samples__sample=sample, purpose__in=disputes.MAIN).order_by("-number").first()
     if asked is None:
         raise Http404
     asked.campaign = campaign
-    said = {"code": request.POST.get("code", ""), "reason": request.POST.get("reason", "")}
-    done = _("Decided, with your reason; the votes stay as they are.")
-    return _act(request, campaign, sample, lambda: decide(round=asked, sample=sample, by=request.user, **said), done)
+    code, reason = request.POST.get("code", ""), request.POST.get("reason", "")
+
+    def store() -> None:
+        if not code:
+            raise RefusedError("Choose a label, or say that the sample is ambiguous.", status=400)
+        kept = "" if code == AMBIGUOUS else code
+        decide(round=asked, sample=sample, by=request.user, code=kept, reason=reason)
+
+    return _act(request, campaign, sample, store, _("Decided, with your reason; the votes stay as they are."))
 
 
 @login_required
