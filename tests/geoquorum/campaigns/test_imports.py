@@ -10,6 +10,7 @@ import pytest
 from annotation.panel import make_panel
 from fusion.errors import BadVotesError
 from geoquorum.accounts.models import Expert
+from geoquorum.accounts.services import expert_of
 from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Assignment, RoundSample, Vote
 from geoquorum.campaigns.services import Ballot, RefusedError
@@ -61,16 +62,16 @@ def test_an_import_fills_only_free_places_beside_earlier_votes():
     services.import_votes(round=round, table=table(round, [("bea", 0, "2"), ("cyd", 0, "2")]), by=None)
     assert sorted(Assignment.objects.values_list("slot", flat=True)) == [0, 1, 2]
     assert RoundSample.objects.get().slots_taken == 3
-    with pytest.raises(BadVotesError, match="would have more than its 3 votes"):
+    with pytest.raises(BadVotesError, match="more than its 3 votes"):
         services.import_votes(round=round, table=table(round, [("dan", 0, "2")]), by=None)
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("ann", 0, "1"), ("bea", 0, "17")], "Row 2 has code '17'. Codes: 1, 2"),
+        ([("ann", 0, "1"), ("bea", 0, "17")], "Row 2 has code '17'; known: 1, 2"),
         ([("ann", 0, "1"), ("ann", 0, "2")], "Row 2 is a second vote"),
-        ([("ann", 0, "1"), ("bea", 0, "1"), ("cyd", 0, "1")], "Row 3: sample"),
+        ([("ann", 0, "1"), ("bea", 0, "1"), ("cyd", 0, "1")], "Row 3 gives sample"),
         ([("ann", 0, "")], "Row 1 must have either"),
     ],
 )
@@ -112,3 +113,26 @@ def test_a_panel_of_simulated_experts_votes_and_skips_fast():
     assert list(RoundSample.objects.order_by("sample").values_list("slots_taken", flat=True)) == list(
         panel.votes.votes_per_sample
     )
+
+
+def test_every_bad_row_is_named_at_once():
+    round = make_round(count=3, quota=2)
+    rows = [("ann", 0, "17"), ("bea", 1, "1"), ("cyd", 2, "x")]
+    with pytest.raises(BadVotesError, match=r"Row 1 has code '17'.*Row 3 has code 'x'"):
+        services.import_votes(round=round, table=table(round, rows), by=None)
+    assert not Vote.objects.exists()
+
+
+def test_nobody_votes_in_the_name_of_a_person():
+    round = make_round()
+    project = round.campaign.project
+    person = expert_of(user=given.member(project), project=project)
+    with pytest.raises(BadVotesError, match=r"Row 2 votes as .* who is a person"):
+        services.import_votes(round=round, table=table(round, [("a", 0, "1"), (person.pseudonym, 1, "1")]), by=None)
+    assert not Vote.objects.exists()
+
+
+def test_a_skip_needs_a_reason_that_the_question_knows():
+    round = make_round()
+    with pytest.raises(BadVotesError, match="Row 1 has skip_reason 'because'"):
+        services.import_votes(round=round, table=table(round, [("a", 0, "")], skip_reason=["because"]), by=None)

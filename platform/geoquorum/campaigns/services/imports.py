@@ -9,24 +9,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection, transaction
 
+from annotation import question as questions
+from annotation.exchange.table_files import Faults
 from annotation.panel import PanelVotes
-from fusion import scheme as schemes
 from fusion.errors import BadVotesError
 from geoquorum.accounts.models import Expert, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Assignment, Round, Vote
+from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
+from geoquorum.campaigns.services.import_checks import (
+    Place,
+    check_answers,
+    check_single,
+    complete,
+    name_row,
+    rank_within,
+)
 from geoquorum.campaigns.services.posterior import add_counts
 from geoquorum.copying import copy_in, copy_out, next_ids
 
-NEEDED = ("voter", "sample", "code")
-OPTIONAL = {
-    "skip_reason": pa.string(),
-    "second_code": pa.string(),
-    "is_sure": pa.bool_(),
-    "shown_at": pa.timestamp("us", tz="UTC"),
-    "decided_at": pa.timestamp("us", tz="UTC"),
-}
 LOCK_ROWS = """
 SELECT id FROM campaigns_roundsample WHERE round_id = %s AND sample_id = ANY(%s) ORDER BY id FOR UPDATE
 """
@@ -35,8 +37,10 @@ SAMPLES = "SELECT sample_id, id FROM campaigns_roundsample WHERE round_id = %(ro
 COUNT_IN = """
 UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + new.votes, answered = s.answered + new.votes,
   is_full = s.slots_taken + new.votes >= %(quota)s,
-  posterior = (SELECT array_agg(coalesce(s.posterior[i], %(prior)s) + new.counts[i] ORDER BY i)
-               FROM generate_subscripts(new.counts, 1) AS i)
+  model_version = CASE WHEN %(adaptive)s THEN %(stale)s ELSE s.model_version END,
+  posterior = CASE WHEN NOT %(adaptive)s THEN (
+    SELECT array_agg(coalesce(s.posterior[i], %(prior)s) + new.counts[i] ORDER BY i)
+    FROM generate_subscripts(new.counts, 1) AS i) END
 FROM (SELECT unnest(%(rows)s::bigint[]) AS id, unnest(%(votes)s::int[]) AS votes,
              unnest(%(counts)s::text[])::float8[] AS counts) AS new
 WHERE s.id = new.id
@@ -50,27 +54,39 @@ ON CONFLICT (round_id, expert_id) DO UPDATE SET answered = own.answered + EXCLUD
   skipped = own.skipped + EXCLUDED.skipped, claims = own.claims + EXCLUDED.claims
 """
 
+STALE = 2**31 - 1  # a model version that no round reaches: the posterior is made anew when it is next looked at
+
 Ints = npt.NDArray[np.int64]
 
 
 @transaction.atomic
 def import_votes(
-    *, round: Round, table: pa.Table, by: User | None, kind: str = Expert.Kind.SIMULATED, source: str = "import"
+    *,
+    round: Round,
+    table: pa.Table,
+    by: User | None,
+    kind: str = Expert.Kind.SIMULATED,
+    source: str = "import",
+    place: Place = name_row,
 ) -> int:
-    """Append votes; returns their number. Raises BadVotesError naming the first bad row, and then stores nothing.
+    """Append votes; returns their number. Raises BadVotesError naming the bad rows, and then stores nothing.
 
     Columns: `voter` (pseudonym, made where it is new), `sample` (id), `code`; perhaps `skip_reason` (then the code is
-    empty), `second_code`, `is_sure`, `shown_at`, `decided_at`. Answers take places below the quota, skips none.
+    empty), `second_code`, `is_sure`, `shown_at`, `decided_at`. Answers take places below the quota, skips none. Nobody
+    votes in the name of a person who votes here. `place` names row 0..n-1 in errors.
     """
+    faults = Faults(name=source)
     campaign = round.campaign
     enter_gate(campaign=campaign)
     campaign.refresh_from_db()
     refuse_unless_open(state=campaign.state, is_round_over=round.closed_at is not None)
-    rows = _complete(table)
-    codes = schemes.find(campaign.scheme).codes
-    is_answer = _check_answers(rows, codes)
-    sample, voter = rows["sample"].to_numpy(), _find_experts(round, rows["voter"], kind)
-    slot = _find_slots(round, sample, voter, is_answer)
+    rows = complete(table, place)
+    codes = scheme_of(campaign).codes
+    is_answer = check_answers(rows, codes, questions.find(campaign.question), place, faults)
+    voter = _find_experts(round, rows["voter"], kind, place, faults)
+    faults.raise_if_any(BadVotesError)
+    sample = rows["sample"].to_numpy()
+    slot = _find_slots(round, sample, voter, is_answer, place, faults)
     _write(round, rows, sample, voter, slot, kind == Expert.Kind.MODEL, source)
     _count_in(round, rows, sample, is_answer, codes)
     _count_own(round, voter, is_answer)
@@ -101,100 +117,47 @@ def tabulate_panel(panel: PanelVotes, codes: tuple[str, ...]) -> pa.Table:
     )
 
 
-def _complete(table: pa.Table) -> pa.Table:
-    """The known columns in their types, with what was left out filled in."""
-    unknown = set(table.column_names) - set(NEEDED) - set(OPTIONAL)
-    missing = set(NEEDED) - set(table.column_names)
-    if unknown or missing or not len(table):
-        raise BadVotesError(
-            f"Votes need the columns {', '.join(NEEDED)} and may have {', '.join(OPTIONAL)}; "
-            f"missing: {', '.join(sorted(missing)) or 'none'}, unknown: {', '.join(sorted(unknown)) or 'none'}, "
-            f"rows: {len(table)}."
-        )
-    types = {"voter": pa.string(), "sample": pa.int64(), "code": pa.string()} | OPTIONAL
-    empty = {"skip_reason": "", "second_code": "", "is_sure": True, "code": ""}
-    columns = {
-        name: table[name].cast(kind) if name in table.column_names else pa.nulls(len(table), kind)
-        for name, kind in types.items()
-    }
-    for name in ("voter", "sample"):
-        if columns[name].null_count:
-            raise BadVotesError(f"Row {_first(pc.is_null(columns[name])) + 1} names no {name}.")
-    return pa.table(
-        {name: pc.fill_null(column, empty[name]) if name in empty else column for name, column in columns.items()}
-    )
-
-
-def _check_answers(rows: pa.Table, codes: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-    """True for answers, False for skips; a row that is neither or both is refused."""
-    known = pa.array([*codes, ""])
-    for name in ("code", "second_code"):
-        good = pc.is_in(rows[name], known)
-        if not pc.all(good).as_py():
-            bad = _first(pc.invert(good))
-            raise BadVotesError(f"Row {bad + 1} has {name} {rows[name][bad].as_py()!r}. Codes: {', '.join(codes)}.")
-    is_answer, is_skip = pc.not_equal(rows["code"], ""), pc.not_equal(rows["skip_reason"], "")
-    if pc.any(pc.equal(is_answer, is_skip)).as_py():
-        bad = _first(pc.equal(is_answer, is_skip))
-        raise BadVotesError(f"Row {bad + 1} must have either a code or a skip_reason.")
-    return is_answer.to_numpy()
-
-
-def _find_experts(round: Round, names: pa.ChunkedArray, kind: str) -> Ints:
-    """Id of each row's expert; new pseudonyms are made."""
+def _find_experts(round: Round, names: pa.ChunkedArray, kind: str, place: Place, faults: Faults) -> Ints:
+    """Id of each row's expert; new pseudonyms are made, those of people are refused."""
     coded = names.combine_chunks().dictionary_encode()
-    wanted = coded.dictionary.to_pylist()
+    wanted, index = coded.dictionary.to_pylist(), coded.indices.to_numpy()
     project = round.campaign.project_id
     Expert.objects.bulk_create(
         (Expert(project_id=project, pseudonym=name, kind=kind) for name in wanted), ignore_conflicts=True
     )
-    ids = dict(Expert.objects.filter(project=project, pseudonym__in=wanted).values_list("pseudonym", "pk"))
-    return np.array([ids[name] for name in wanted], np.int64)[coded.indices.to_numpy()]
+    known = Expert.objects.filter(project=project, pseudonym__in=wanted)
+    ids = dict(known.values_list("pseudonym", "pk"))
+    persons = set(known.exclude(user=None).values_list("pseudonym", flat=True))
+    for number, name in enumerate(wanted):
+        if name in persons:
+            first = int(np.argmax(index == number))
+            faults.add(place(first), f"votes as {name!r}, who is a person of this project and votes in person")
+    return np.array([ids[name] for name in wanted], np.int64)[index]
 
 
-def _find_slots(round: Round, sample: Ints, voter: Ints, is_answer: npt.NDArray[np.bool_]) -> Ints:
+def _find_slots(
+    round: Round, sample: Ints, voter: Ints, is_answer: npt.NDArray[np.bool_], place: Place, faults: Faults
+) -> Ints:
     """The lowest free place of each answer (-1 for skips), under the lock of all rows concerned."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK_ROWS, [round.pk, np.unique(sample).tolist()])
     inside = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()})["sample"].to_numpy()
-    if not np.isin(sample, inside).all():
-        bad = int(np.argmin(np.isin(sample, inside)))
-        raise BadVotesError(f"Row {bad + 1} names sample {sample[bad]}, which is not in this round.")
+    for bad in np.flatnonzero(~np.isin(sample, inside)).tolist():
+        faults.add(place(bad), f"names sample {sample[bad]}, which is not in this round")
+    faults.raise_if_any(BadVotesError)
     held = copy_out(PLACES, {"round": round.pk}, {"sample": pa.int64(), "slot": pa.int64(), "expert": pa.int64()})
-    _check_single(sample, voter, held)
-    samples, place = np.unique(sample, return_inverse=True)
+    check_single(sample, voter, held, place, faults)
+    samples, which = np.unique(sample, return_inverse=True)
     taken = np.zeros((len(samples), round.quota), bool)
     old_sample, old_slot = held["sample"].to_numpy(), held["slot"].to_numpy()
     old = np.isin(old_sample, samples) & (old_slot >= 0)
     taken[np.searchsorted(samples, old_sample[old]), old_slot[old]] = True
-    rank = _rank_within(place, is_answer)
-    full = is_answer & (rank >= round.quota - taken.sum(1)[place])
-    if full.any():
-        bad = int(np.argmax(full))
-        raise BadVotesError(f"Row {bad + 1}: sample {sample[bad]} would have more than its {round.quota} votes.")
+    rank = rank_within(which, is_answer)
+    for bad in np.flatnonzero(is_answer & (rank >= round.quota - taken.sum(1)[which])).tolist():
+        faults.add(place(bad), f"gives sample {sample[bad]} more than its {round.quota} votes")
+    faults.raise_if_any(BadVotesError)
     free = np.argsort(taken, axis=1, kind="stable")
-    return np.where(is_answer, free[place, np.minimum(rank, round.quota - 1)], -1)
-
-
-def _check_single(sample: Ints, voter: Ints, held: pa.Table) -> None:
-    """Refuse a second vote of one expert on one sample, within the table or beside what is stored."""
-    pairs = np.stack([sample, voter], 1)
-    stored = np.stack([held["sample"].to_numpy(), held["expert"].to_numpy()], 1)
-    _found, first, count = np.unique(np.concatenate([stored, pairs]), axis=0, return_index=True, return_counts=True)
-    if (count > 1).any():
-        doubled = np.concatenate([stored, pairs])[first[np.argmax(count > 1)]]
-        bad = np.flatnonzero((pairs == doubled).all(1))[-1]
-        raise BadVotesError(f"Row {bad + 1} is a second vote of its voter on sample {doubled[0]}.")
-
-
-def _rank_within(place: Ints, is_answer: npt.NDArray[np.bool_]) -> Ints:
-    """How many answers on the same sample come before each row."""
-    order = np.argsort(place, kind="stable")
-    before = np.cumsum(is_answer[order]) - is_answer[order]
-    start = np.searchsorted(place[order], place[order])
-    rank = np.empty(len(place), np.int64)
-    rank[order] = before - before[start]
-    return rank
+    return np.where(is_answer, free[which, np.minimum(rank, round.quota - 1)], -1)
 
 
 def _write(round: Round, rows: pa.Table, sample: Ints, voter: Ints, slot: Ints, is_machine: bool, source: str) -> None:
@@ -232,6 +195,8 @@ def _count_in(
             COUNT_IN,
             {
                 "quota": round.quota,
+                "adaptive": round.campaign.policy.get("kind") == "adaptive",
+                "stale": STALE,
                 "prior": float(add_counts(np.zeros((1, len(codes)), np.int64))[0, 0]),
                 "rows": [row_of[each] for each in samples.tolist()],
                 "votes": counts.sum(1).tolist(),
@@ -260,8 +225,3 @@ def _make_uuids(count: int) -> list[str]:
 
 def _all(value: Any, count: int) -> pa.Array:
     return pa.repeat(pa.scalar(value), count)
-
-
-def _first(mask: Any) -> int:
-    """Place of the first true value."""
-    return int(np.argmax(np.asarray(mask)))
