@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from annotation import question as questions
 from annotation.question import Question
@@ -54,13 +54,5 @@ def _urls(campaign: Campaign) -> dict[str, str]:
         "picture": reverse("catalog:picture", args=[0, "MODALITY", "VIEW"]),
         "values": reverse("catalog:values", args=[0, "MODALITY"]),
         "done": reverse("campaigns:campaign", args=[campaign.pk]),
-        "raise": _raise_url(campaign),
+        "raise": reverse("campaigns:raise", args=[campaign.pk, 0]),
     }
-
-
-def _raise_url(campaign: Campaign) -> str:
-    """Where a sample is raised for discussion; empty where discussions are not installed."""
-    try:
-        return reverse("campaigns:raise", args=[campaign.pk, 0])
-    except NoReverseMatch:
-        return ""

@@ -58,13 +58,27 @@ export class Casting {
 
   /* For the outbox: "stored", "refused", or after how many seconds to try again. */
   async send(item) {
-    const { status, body, retryAfterS } = await post(item.url, item.ballot);
+    const { status, body, retryAfterS } = await this.deliver(item);
     const outcome = judge(status, body);
     this.link = { isSignedOut: isSignedOut(status, body), isOffline: outcome === "later" && !isSignedOut(status, body) };
     if (outcome === "refused") this.meetRefusal(item, body.error ?? `HTTP ${status}`);
-    if (outcome === "stored" && item.raise) await post(item.raise, {});
     if (outcome !== "later") this.onSent();
     return outcome === "later" ? { afterS: retryAfterS } : outcome;
+  }
+
+  /* The vote, and then the wish to discuss its sample; where the wish does not arrive, both are sent again. */
+  async deliver(item) {
+    const answer = await post(item.url, item.ballot);
+    if (!item.raise || judge(answer.status, answer.body) !== "stored") return answer;
+    const raised = await post(item.raise, {});
+    return judge(raised.status, raised.body) === "later" ? raised : answer;
+  }
+
+  /* Raises a sample that has the own vote already, and says what came of it. */
+  async raise(sample) {
+    const { status, body } = await post(this.raiseUrl(sample), {});
+    const isDone = judge(status, body) === "stored";
+    this.rail.say(isDone ? word("raised") : word("not-raised", { error: body.error ?? body.detail ?? word("no-answer") }));
   }
 
   /* The server's word is final: the vote is named, and neither counted nor sent again. */

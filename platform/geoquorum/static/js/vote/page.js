@@ -199,7 +199,8 @@ export class VotePage {
 
   /* Discussion opens after the own vote: until then the wish goes with it. */
   raise() {
-    if (this.page.urls.raise) this.choices.turnRaised();
+    if (this.past) return this.casting.raise(this.past.sample);
+    this.choices.turnRaised();
   }
 
   showLink(link, waiting) {
