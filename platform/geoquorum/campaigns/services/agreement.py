@@ -31,18 +31,17 @@ BINS = 12
 TOP_SHARE = 0.1  # of the samples, by entropy of their votes, that are worth a second look
 
 KEEP = "UPDATE campaigns_consensusrun SET summary = summary || %s::jsonb WHERE id = %s"
-# The last word of two experts on the samples that both answered.
+# The last word of two experts on each sample that they answered.
 PAIR = """
-WITH last AS (
+SELECT sample_id, pseudonym, code FROM (
   SELECT DISTINCT ON (v.assignment_id) v.sample_id, e.pseudonym, v.kind, v.code, v.is_sure
   FROM campaigns_vote v JOIN accounts_expert e ON e.id = v.expert_id
   WHERE v.round_id = %(round)s AND v.id <= %(until)s AND e.pseudonym IN (%(first)s, %(second)s)
   ORDER BY v.assignment_id, v.revision DESC
-)
-SELECT a.code, b.code FROM last a JOIN last b ON b.sample_id = a.sample_id
-WHERE a.pseudonym = %(first)s AND b.pseudonym = %(second)s AND a.kind = 'answer' AND b.kind = 'answer'
-  AND a.code <> '' AND b.code <> '' AND (NOT %(sure_only)s OR (a.is_sure AND b.is_sure))
+) AS last
+WHERE kind = 'answer' AND code <> '' AND (NOT %(sure_only)s OR is_sure)
 """
+PAIR_TYPES = {"sample": pa.int64(), "expert": pa.string(), "code": pa.string()}
 
 
 def find_agreement(run: ConsensusRun) -> dict[str, Any]:
@@ -105,13 +104,13 @@ def describe_agreement(run: ConsensusRun, votes: VoteTable) -> dict[str, Any]:
 def count_pair(run: ConsensusRun, first: str, second: str, *, sure_only: bool = False) -> list[list[int]]:
     """What two experts answered to their common samples, [k, k]: rows = `first`, columns = `second`."""
     values = {"round": run.round_id, "until": run.last_vote, "first": first, "second": second, "sure_only": sure_only}
-    found = copy_out(PAIR, values, {"first": pa.string(), "second": pa.string()})
+    rows = copy_out(PAIR, values, PAIR_TYPES).to_pylist()
+    said = {name: {row["sample"]: row["code"] for row in rows if row["expert"] == name} for name in (first, second)}
     codes = scheme_of(run.campaign).codes
     place = {code: index for index, code in enumerate(codes)}
     counts = np.zeros((len(codes), len(codes)), np.int64)
-    pairs = zip(found["first"].to_pylist(), found["second"].to_pylist(), strict=True)
-    for one, other in pairs:
-        counts[place[one], place[other]] += 1
+    for sample in said[first].keys() & said[second].keys():
+        counts[place[said[first][sample]], place[said[second][sample]]] += 1
     return counts.tolist()  # type: ignore[no-any-return]
 
 

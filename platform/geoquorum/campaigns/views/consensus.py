@@ -14,7 +14,7 @@ from annotation import question as questions
 from fusion.scheme import Scheme
 from geoquorum.accounts.models import Role
 from geoquorum.campaigns import access
-from geoquorum.campaigns.label_maps import draw_maps
+from geoquorum.campaigns.label_maps import choose_cities, draw_maps
 from geoquorum.campaigns.models import Campaign, Consensus, ConsensusRun
 from geoquorum.campaigns.services.adjudication import latest_decisions
 from geoquorum.campaigns.services.declaring import scheme_of
@@ -58,6 +58,7 @@ def _is_waiting(campaign: Campaign) -> bool:
 def _describe(request: HttpRequest, run: ConsensusRun, *, is_curator: bool) -> dict[str, Any]:
     """All that the page shows of one run."""
     scheme, summary = scheme_of(run.campaign), run.summary
+    cities, other_cities = choose_cities(run)
     whiskers = [
         Whisker(name=row["expert"], value=row["value"], low=row["low"], high=row["high"])
         for row in sorted(summary["experts"], key=lambda row: -row["value"])
@@ -65,7 +66,8 @@ def _describe(request: HttpRequest, run: ConsensusRun, *, is_curator: bool) -> d
     return {
         "scheme": scheme,
         "summary": summary,
-        "maps": draw_maps(scheme, run),
+        "maps": [one for city in cities for one in draw_maps(scheme, run, city=city)],
+        "other_cities": other_cities,
         "labels": dict(zip(scheme.codes, summary["labels"], strict=True)),
         "whiskers": whiskers if is_curator else [],
         "page": _list_disputed(request, scheme, run),
