@@ -33,6 +33,7 @@ CYCLE_EQUAL = 0.98  # share of answers equal to the one `period` before
 UNLIKE_DISTANCE = 0.60  # total variation between own answers and the others'; biased experts reach 0.3 to 0.4
 BLIND_KAPPA = 0.15  # upper bound of agreement beyond chance with others on the same samples; poor experts have 0.3
 BLIND_PAIRS = 60
+OTHERS_KAPPA = 0.30  # agreement of the others among themselves from which their answers say something of a sample
 # Fatigue is measured against the expert's own past: medians of blocks of 50, of which there must be six.
 BLOCK, OWN_BLOCKS = 50, 6
 DRIFT_FACTOR = 2.0  # twice as slow or twice as fast as oneself
@@ -143,11 +144,15 @@ def find_unlike(trace: Trace) -> Sign | None:
 
 
 def find_blind(trace: Trace) -> Sign | None:
-    """Answers that do not depend on the sample: no better than chance against others on the same samples."""
+    """Answers that do not depend on the sample: no better than chance against others on the same samples.
+
+    Only samples with two other answers or more count, and only where these agree with each other beyond chance: beside
+    a robot nobody is blind.
+    """
     answer, others = trace.answer[-2 * WINDOW :], trace.others[-2 * WINDOW :]
-    is_shared = others.sum(1) > 0
+    is_shared = others.sum(1) > 1
     answer, others = answer[is_shared], others[is_shared]
-    if len(answer) < BLIND_PAIRS:
+    if len(answer) < BLIND_PAIRS or _agreement_among(others) < OTHERS_KAPPA:
         return None
     share = others / others.sum(1, keepdims=True)
     own = np.bincount(answer, minlength=share.shape[1]) / len(answer)
@@ -159,6 +164,14 @@ def find_blind(trace: Trace) -> Sign | None:
     # Standard error of the mean hit, at least that of chance itself: rare classes make it wide, and say nothing then.
     error = max(float(hit.std()), np.sqrt(chance * (1 - chance))) / np.sqrt(len(answer)) / (1 - chance)
     return Sign(kind="blind", value=kappa, votes=len(answer)) if kappa + 2 * error < BLIND_KAPPA else None
+
+
+def _agreement_among(counts: Floats) -> float:
+    """Fleiss kappa of answers counted per sample [n, k], two or more each; 0 where one class has all."""
+    votes = counts.sum(1)
+    alike = float(((counts * (counts - 1)).sum(1) / (votes * (votes - 1))).mean())
+    chance = float(((counts.sum(0) / counts.sum()) ** 2).sum())
+    return (alike - chance) / (1 - chance) if chance < 1 else 0.0
 
 
 def find_fatigue(seconds: Floats, is_same: npt.NDArray[np.bool_]) -> list[Sign]:

@@ -157,6 +157,18 @@ def test_random_answers_are_found_against_the_others_on_the_same_samples():
     assert missed == []
 
 
+def test_beside_robots_nobody_is_blind():
+    """Others who all name one class, or each at random, say nothing of the samples."""
+    for seed in range(8):
+        trace = work(seed, EVEN, votes=200)
+        rng = np.random.default_rng(seed)
+        one_class = np.tile(np.eye(K)[0] * 3, (200, 1))
+        noise = np.stack([np.bincount(rng.integers(0, K, 3), minlength=K) for _ in range(200)]).astype(float)
+        for others in (one_class, noise):
+            found = find_robot(Trace(**vars(trace) | {"others": others, "crowd": np.zeros(K)}))
+            assert found == []
+
+
 def test_another_mix_of_classes_than_everybodys_is_found():
     rng = np.random.default_rng(8)
     gaps = 2 * np.exp(rng.normal(0, 0.5, 100))

@@ -60,13 +60,7 @@ class Voter:
         return dict(Assignment.objects.filter(expert=self.expert).values_list("pk", "round__purpose"))
 
 
-@pytest.fixture
-def fast(settings):
-    """Tests do not wait for a person's pace."""
-    settings.VOTES_PER_S = 1e6
-
-
-def test_hidden_samples_come_in_the_shares_of_the_policy_and_stay_out_of_the_consensus(voter, fast):
+def test_hidden_samples_come_in_the_shares_of_the_policy_and_stay_out_of_the_consensus(voter):
     voter.vote_all()
     words = list(voter.purposes().values())
     assert words.count("vote") == SAMPLES
@@ -77,7 +71,7 @@ def test_hidden_samples_come_in_the_shares_of_the_policy_and_stay_out_of_the_con
     assert len(votes) == SAMPLES
 
 
-def test_every_claim_and_every_receipt_has_one_shape(voter, fast):
+def test_every_claim_and_every_receipt_has_one_shape(voter):
     shapes, receipts = set(), set()
     for _ in range(50):
         held = voter.claim()["assignments"]
@@ -97,7 +91,7 @@ def describe(value):
     return type(value).__name__
 
 
-def test_progress_grows_by_one_with_every_vote_and_its_total_stands_still(voter, fast):
+def test_progress_grows_by_one_with_every_vote_and_its_total_stands_still(voter):
     totals, steps, before = set(), [], 0
     for _ in range(50):
         held = voter.claim()
@@ -111,7 +105,7 @@ def test_progress_grows_by_one_with_every_vote_and_its_total_stands_still(voter,
     assert "gold" in set(voter.purposes().values())
 
 
-def test_what_is_held_comes_again_after_a_reload_in_the_same_order(voter, fast):
+def test_what_is_held_comes_again_after_a_reload_in_the_same_order(voter):
     for _ in range(12):
         held = [one["id"] for one in voter.claim()["assignments"]]
         assert [one["id"] for one in voter.claim()["assignments"]] == held
@@ -119,7 +113,7 @@ def test_what_is_held_comes_again_after_a_reload_in_the_same_order(voter, fast):
     assert "gold" in set(voter.purposes().values())
 
 
-def test_numbers_of_claims_taken_together_do_not_set_hidden_ones_apart(voter, fast):
+def test_numbers_of_claims_taken_together_do_not_set_hidden_ones_apart(voter):
     """In a batch of fifty, hidden claims have their numbers in between, in the order they are shown."""
     ids = [one["id"] for one in voter.claim(50)["assignments"]]
     assert ids == sorted(ids)
@@ -129,7 +123,7 @@ def test_numbers_of_claims_taken_together_do_not_set_hidden_ones_apart(voter, fa
     assert places not in (list(range(len(places))), list(range(len(ids) - len(places), len(ids))))
 
 
-def test_no_word_of_gold_reaches_the_expert(voter, fast):
+def test_no_word_of_gold_reaches_the_expert(voter):
     voter.vote_all(40)
     for place in ("", "vote/", "history/", "experts/me/"):
         voter.read.append(voter.client.get(f"/campaigns/{voter.campaign.pk}/{place}").content.decode())
@@ -140,7 +134,7 @@ def test_no_word_of_gold_reaches_the_expert(voter, fast):
         assert voter.client.get(f"/campaigns/{voter.campaign.pk}/{place}").status_code == 403
 
 
-def test_a_vote_on_gold_can_be_corrected_skipped_and_taken_back_like_any_other(voter, fast):
+def test_a_vote_on_gold_can_be_corrected_skipped_and_taken_back_like_any_other(voter):
     voter.vote_all(30)
     gold = next(pk for pk, word in voter.purposes().items() if word == "gold")
     address = f"/campaigns/{voter.campaign.pk}/votes/"
@@ -150,7 +144,7 @@ def test_a_vote_on_gold_can_be_corrected_skipped_and_taken_back_like_any_other(v
     assert Vote.objects.filter(assignment=gold).count() == 5
 
 
-def test_a_repeat_shows_the_sample_again_but_nothing_of_the_answer_before(voter, fast):
+def test_a_repeat_shows_the_sample_again_but_nothing_of_the_answer_before(voter):
     voter.vote_all(60)
     repeats = Assignment.objects.filter(expert=voter.expert, round__purpose=Round.Purpose.REPEAT)
     assert repeats.exists()

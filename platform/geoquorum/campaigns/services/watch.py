@@ -50,13 +50,17 @@ FROM campaigns_assignment a
 JOIN LATERAL (
   SELECT code FROM campaigns_vote v WHERE v.assignment_id = a.id ORDER BY revision DESC LIMIT 1) AS last ON TRUE
 WHERE a.round_id = ANY(%(rounds)s::bigint[]) AND a.sample_id = ANY(%(samples)s::bigint[]) AND a.expert_id <> %(expert)s
-  AND a.state = 'answered' GROUP BY 1, 2
+  AND a.state = 'answered' AND a.expert_id <> ALL(%(doubtful)s::bigint[]) GROUP BY 1, 2
 """
 CROWD_SAYS = """
 SELECT code, count(*) AS votes FROM (
   SELECT code, expert_id, kind FROM campaigns_vote WHERE round_id = %(round)s ORDER BY id DESC LIMIT %(crowd)s
 ) AS recent
-WHERE expert_id <> %(expert)s AND kind = 'answer' GROUP BY code
+WHERE expert_id <> %(expert)s AND kind = 'answer' AND expert_id <> ALL(%(doubtful)s::bigint[]) GROUP BY code
+"""
+DOUBTFUL = """
+SELECT expert_id FROM campaigns_standing WHERE campaign_id = %(campaign)s AND EXISTS (
+  SELECT FROM jsonb_array_elements(flags) AS flag WHERE flag -> 'dismissed' IS NULL)
 """
 
 
@@ -100,14 +104,15 @@ def _look(row: dict[str, Any]) -> int:
 
 
 def _trace(campaign: Campaign, expert: Expert, own: list[dict[str, Any]]) -> Trace:
-    """The expert's latest answers beside what others said."""
+    """The expert's latest answers beside what others said, those under a flag left out."""
     place = {code: index for index, code in enumerate(scheme_of(campaign).codes)}
     others = np.zeros((len(own), len(place)))
     crowd = np.zeros(len(place))
     if own:
         line = {row["sample_id"]: index for index, row in enumerate(own)}
         rounds = sorted({row["round_id"] for row in own})
-        values = {"rounds": rounds, "samples": list(line), "expert": expert.pk, "crowd": CROWD}
+        doubtful = [row["expert_id"] for row in fetch_rows(DOUBTFUL, {"campaign": campaign.pk})]
+        values = {"rounds": rounds, "samples": list(line), "expert": expert.pk, "crowd": CROWD, "doubtful": doubtful}
         for row in fetch_rows(OTHERS, values):
             others[line[row["sample_id"]], place[row["code"]]] += row["votes"]
         main = max(rounds, key=[row["round_id"] for row in own].count)
