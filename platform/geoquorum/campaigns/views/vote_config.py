@@ -16,7 +16,7 @@ from geoquorum.campaigns.services.shown import list_views
 
 INTERFACE_VERSION = "2"  # counts up when the page shows or asks differently; every vote names it
 ASKED = ("name", "title", "help", "layout", "moved_keys", "prefetch", "context_cells", "has_second_choice")
-TOLD = ("code", "name", "colour", "ink", "key", "group", "help", "aerial", "ground", "confused_with")
+TOLD = ("code", "sign", "name", "colour", "ink", "key", "group", "help", "aerial", "ground", "confused_with")
 
 
 def configure(campaign: Campaign, expert: Expert, own: dict[str, int]) -> dict[str, Any]:

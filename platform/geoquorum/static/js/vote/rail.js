@@ -46,7 +46,11 @@ export class Rail {
   }
 
   nameOf(code) {
-    return this.page.scheme.name.startsWith("lcz") ? `LCZ ${code}` : code;
+    return this.page.scheme.name.startsWith("lcz") ? `LCZ ${code}` : (this.labelOf(code)?.name ?? code);
+  }
+
+  labelOf(code) {
+    return this.page.scheme.classes.find((label) => label.code === code);
   }
 
   showHistory(entries, unsent, past) {
@@ -65,7 +69,7 @@ export class Rail {
     if (entry.sample.assignment === past?.sample.assignment) button.setAttribute("aria-current", "true");
     if (unsent.has(entry.client_uuid)) button.className = "unsent";
     chip.className = isSkip ? "chip skipped" : `chip swatch-${this.page.scheme.name}-${entry.code.replace(/[^\w-]/g, "-")}${entry.is_sure ? "" : " unsure"}`;
-    chip.textContent = isSkip ? "S" : entry.code;
+    chip.textContent = isSkip ? "S" : (this.labelOf(entry.code)?.sign ?? entry.code);
     button.append(chip);
     item.append(button);
     return item;
