@@ -11,6 +11,8 @@ import numpy.typing as npt
 from fusion import registry
 from fusion.errors import BadInputError
 
+LONGEST_SIGN = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelClass:
@@ -31,6 +33,11 @@ class LabelClass:
     aerial: str = ""
     ground: str = ""
     confused_with: tuple[str, ...] = ()
+
+    @property
+    def sign(self) -> str:
+        """What is printed on a small patch of its colour: the code, or the beginning of a code that is a word."""
+        return self.code if len(self.code) <= LONGEST_SIGN else self.code[: LONGEST_SIGN - 1]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ def test_contrast_is_computed_as_the_guideline_says():
 
 @pytest.mark.parametrize("scheme", ALL, ids=lambda scheme: scheme.name)
 def test_codes_names_keys_values_and_colours_are_each_given_once(scheme):
-    for part in ("code", "name", "key", "value", "colour"):
+    for part in ("code", "name", "key", "value", "colour", "sign"):
         values = [getattr(label, part) for label in scheme.classes]
         assert len(set(values)) == len(values), part
     assert min(label.value for label in scheme.classes) > 0
@@ -64,6 +64,11 @@ def test_zones_and_buildings_have_whole_cards(name):
         assert label.ground
         assert label.aerial != label.ground != label.help
         assert label.confused_with
+
+
+def test_codes_that_are_words_have_a_short_sign():
+    assert [label.sign for label in LCZ.classes] == list(LCZ.codes)
+    assert schemes.find("building_use").find("office_building").sign == "of"
 
 
 def test_the_kinds_of_building_are_the_eight_of_the_paper():

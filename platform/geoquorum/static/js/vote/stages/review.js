@@ -57,7 +57,6 @@ export class Stage {
   ask(code) {
     const label = this.prompts.classes.find((one) => one.code === code);
     const question = label ? word("is-this", { code: this.prompts.prefix + label.code, name: label.name }) : word("no-prompt");
-    document.querySelector("[data-prompt]").textContent = question;
     this.find("asked").textContent = question;
     this.find("asked-help").textContent = label?.aerial || label?.help || "";
     const chip = this.find("asked-chip");
