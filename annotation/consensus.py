@@ -22,6 +22,7 @@ DEFAULT = "item_difficulty"
 THRESHOLDS: Parameters = {"settled_at": 0.9, "settled_votes": 2, "disputed_below": 0.6}
 TIE_TOLERANCE = 1e-6
 Z_95 = 1.959964
+BLOCK = 65_536  # rows worked on at once where a whole table of temporary values would be the peak of memory
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -204,8 +205,12 @@ def wilson(share: npt.ArrayLike, votes: npt.ArrayLike) -> tuple[FloatArray, Floa
 
 def entropy(distribution: FloatArray) -> FloatArray:
     """Shannon entropy of each row, in nats: 0 when one class has all, ln(k) when all are alike."""
-    safe = np.where(distribution > 0, distribution, 1).astype(np.float32)
-    return np.maximum(-(distribution * np.log(safe)).sum(1), 0).astype(np.float32)
+    found = np.empty(len(distribution), np.float32)
+    for start in range(0, len(found), BLOCK):
+        part = distribution[start : start + BLOCK]
+        safe = np.where(part > 0, part, 1).astype(np.float32)
+        found[start : start + BLOCK] = np.maximum(-(part * np.log(safe)).sum(1), 0)
+    return found
 
 
 def check_votes(votes: Votes) -> None:
@@ -220,9 +225,7 @@ def check_votes(votes: Votes) -> None:
 def _judge(name: str, votes: VoteTable, estimate: Estimate, parameters: Parameters) -> ConsensusResult:
     """Add to an estimate what every method answers alike: label, agreement, interval and flags."""
     distribution = estimate.distribution
-    runner_up, top = np.partition(distribution, -2, axis=1)[:, -2:].T
-    label = (distribution >= (top - TIE_TOLERANCE)[:, None]).argmax(1).astype(np.int32)
-    is_tie = np.asarray(top - runner_up <= TIE_TOLERANCE)
+    label, top, is_tie = _choose(distribution)
     agreement, weighted, effective = _agree(votes, label, estimate.weight)
     low, high = estimate.interval or wilson(weighted, effective)
     is_disputed = is_tie | (top < parameters["disputed_below"]) | (agreement <= 0.5)
@@ -253,12 +256,31 @@ def _judge(name: str, votes: VoteTable, estimate: Estimate, parameters: Paramete
     )
 
 
+def _choose(distribution: FloatArray) -> tuple[IntArray, FloatArray, BoolArray]:
+    """Label, its probability, and whether another class has the same, each [n]."""
+    label, top = np.empty(len(distribution), np.int32), np.empty(len(distribution), np.float32)
+    is_tie = np.empty(len(distribution), np.bool_)
+    for start in range(0, len(label), BLOCK):
+        rows = slice(start, start + BLOCK)
+        part = distribution[rows]
+        runner_up, top[rows] = np.partition(part, -2, axis=1)[:, -2:].T
+        label[rows] = (part >= (top[rows] - TIE_TOLERANCE)[:, None]).argmax(1)
+        is_tie[rows] = top[rows] - runner_up <= TIE_TOLERANCE
+    return label, top, is_tie
+
+
 def _agree(votes: VoteTable, label: IntArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Share of the votes that name the label, the same with weights, and the sum of the weights, each [n]."""
-    names_label = votes.answer == label[votes.sample]
-    plain = np.bincount(votes.sample, names_label, votes.n_samples) / votes.votes_per_sample
+    plain, weighted, effective = np.zeros((3, votes.n_samples))
+    for start in range(0, len(votes), 8 * BLOCK):
+        part = slice(start, start + 8 * BLOCK)
+        sample = votes.sample[part]
+        names_label = votes.answer[part] == label[sample]
+        plain += np.bincount(sample, names_label, votes.n_samples)
+        if weight is not None:
+            effective += np.bincount(sample, weight[part], votes.n_samples)
+            weighted += np.bincount(sample, weight[part] * names_label, votes.n_samples)
+    share = (plain / votes.votes_per_sample).astype(np.float32)
     if weight is None:
-        return plain.astype(np.float32), plain.astype(np.float32), votes.votes_per_sample.astype(np.float32)
-    effective = np.bincount(votes.sample, weight, votes.n_samples)
-    weighted = np.bincount(votes.sample, weight * names_label, votes.n_samples) / effective
-    return plain.astype(np.float32), weighted.astype(np.float32), effective.astype(np.float32)
+        return share, share, votes.votes_per_sample.astype(np.float32)
+    return share, (weighted / effective).astype(np.float32), effective.astype(np.float32)
