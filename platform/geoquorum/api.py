@@ -4,6 +4,7 @@ from django.views.decorators.http import require_safe
 
 from geoquorum.accounts.doors import enter
 from geoquorum.campaigns.api import ROUTERS as CAMPAIGNS
+from geoquorum.catalog.api import router as catalog
 from geoquorum.openapi import DescribedAPI
 from geoquorum.problems import handle_problems
 from geoquorum.releases.api import router as releases
@@ -22,6 +23,7 @@ api = DescribedAPI(
 )
 for noun, router in CAMPAIGNS.items():
     api.add_router("/campaigns", router, tags=[noun])
+api.add_router("", catalog)
 api.add_router("", releases)
 api.add_router("", training)
 handle_problems(api)

@@ -1,11 +1,15 @@
 """Votes of other tools come in by file, whole or not at all."""
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
 
 from annotation.exchange.label_studio import TaskVote, write_tasks
 from fusion.errors import BadInputError
@@ -99,3 +103,36 @@ def test_votes_imported_into_an_adaptive_round_are_believed_when_the_sample_is_n
     row = round.round_samples.get(sample__key=a)
     assert row.answered == 3
     assert row.settled_at is not None
+
+
+def test_commands_import_and_export_and_never_overwrite(tmp_path: Path) -> None:
+    round = make_round()
+    path, out = tmp_path / "votes.csv", tmp_path / "all.jsonl"
+    path.write_text(f"sample,voter,code\n{keys(round)[0]},ann,3\n")
+    said = io.StringIO()
+    call_command("import_votes", str(path), campaign=round.campaign_id, stdout=said)
+    assert "1 votes are new" in said.getvalue()
+    with pytest.raises(CommandError, match="is not closed"):
+        call_command("export_votes", f"--campaign={round.campaign_id}", f"--out={out}")
+    services.close_campaign(campaign=round.campaign, by=None)
+    call_command("export_votes", f"--campaign={round.campaign_id}", f"--out={out}", stdout=said)
+    assert json.loads(out.read_text())["code"] == "3"
+    with pytest.raises(CommandError, match="nothing is overwritten"):
+        call_command("export_votes", f"--campaign={round.campaign_id}", f"--out={out}")
+    with pytest.raises(CommandError, match="closed; its votes are final"):
+        call_command("import_votes", str(path), campaign=round.campaign_id)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["all.jsonl", "votes.csv"]
+
+
+def test_curators_import_votes_by_http_and_others_cannot(client: Client) -> None:
+    round = make_round()
+    project = round.campaign.project
+    address = f"/api/v1/campaigns/{round.campaign_id}/votes/import"
+    text = f"sample,voter,code\n{keys(round)[0]},ann,3\n".encode()
+    for user, status in ((given.member(project), 403), (given.user(), 404), (given.member(project, "curator"), 200)):
+        client.force_login(user)
+        answer = client.post(address, {"file": SimpleUploadedFile("votes.csv", text)})
+        assert answer.status_code == status
+    assert Vote.objects.get().code == "3"
+    assert client.post(address, {"file": SimpleUploadedFile("votes.csv", text)}).status_code == 400
+    assert Vote.objects.count() == 1

@@ -3,17 +3,27 @@
 from typing import Any, Literal
 
 from django.http import HttpRequest, StreamingHttpResponse
-from ninja import Router
+from ninja import File, Router, Schema
+from ninja.files import UploadedFile
 
 from geoquorum.accounts.doors import enter
 from geoquorum.accounts.models import Role, Token
 from geoquorum.accounts.services import record
-from geoquorum.campaigns import access
+from geoquorum.campaigns import access, services
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services import exports
+from geoquorum.campaigns.services.vote_files import import_vote_file
+from geoquorum.uploads import keep_upload
 
 router = Router()
 Form = Literal["parquet", "csv", "jsonl"]
+VoterKind = Literal["person", "simulated", "model"]
+
+
+class TakenOut(Schema):
+    """How many rows were stored: all of the file."""
+
+    taken: int
 
 
 @router.get(
@@ -52,3 +62,17 @@ def _send(pieces: Any, campaign: Campaign, what: str, form: Form) -> StreamingHt
     answer["Content-Disposition"] = f'attachment; filename="{campaign.slug}-{what}.{form}"'
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+@router.post(
+    "/{int:campaign_id}/votes/import",
+    response=TakenOut,
+    auth=enter(Token.Scope.IMPORT),
+    operation_id="import_votes",
+)
+def import_votes(request: HttpRequest, campaign_id: int, file: File[UploadedFile], kind: VoterKind = "person") -> Any:
+    """Votes of a CSV, Parquet or Label Studio file (by its ending) into an open campaign; all or nothing. Curators."""
+    campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id, minimum=Role.CURATOR)
+    round = services.current_round(campaign=campaign)
+    with keep_upload(file) as path:
+        return {"taken": import_vote_file(round=round, path=path, by=request.user, kind=kind)}
