@@ -150,7 +150,7 @@ def test_a_repeat_waits_for_thirty_other_own_votes(campaign):
 
 def test_what_was_corrected_lately_is_not_repeated_yet(campaign):
     expert = given.expert(campaign.project)
-    done = answer_main(campaign, expert, REPEAT_AFTER + 2)
+    done = answer_main(campaign, expert, REPEAT_AFTER + 1)
     cast(campaign, expert, done[0].pk, "5")
     repeat = Assignment.objects.get(pk=take_one(campaign, expert, "repeat"))
     assert repeat.sample == done[1].sample
