@@ -81,17 +81,20 @@ class Voter:
         return json.loads(answer)
 
 
-def vote_together(voters: list[Voter], *, seconds: float, most: int = 10**9) -> Tally:
-    """All voters at once, each at its own greatest speed, for some seconds."""
-    tally, stop = Tally(), time.perf_counter() + seconds
+def vote_together(voters: list[Voter], *, seconds: float, votes_per_s: float | None = None) -> Tally:
+    """All voters at once for some seconds: each at its own greatest speed, or all together at a stated one."""
+    tally, started = Tally(), time.perf_counter()
+    pause = 0.0 if votes_per_s is None else len(voters) / votes_per_s
 
-    def work(voter: Voter) -> None:
-        count = 0
-        while time.perf_counter() < stop and count < most and voter.vote_once(tally):
-            count += 1
+    def work(voter: Voter, place: int) -> None:
+        turn = started + pause * place / len(voters)
+        while turn < started + seconds and time.perf_counter() < started + seconds:
+            time.sleep(max(0.0, turn - time.perf_counter()))
+            if not voter.vote_once(tally):
+                return
+            turn += pause
 
-    threads = [threading.Thread(target=work, args=[voter]) for voter in voters]
-    started = time.perf_counter()
+    threads = [threading.Thread(target=work, args=[voter, place]) for place, voter in enumerate(voters)]
     for thread in threads:
         thread.start()
     for thread in threads:

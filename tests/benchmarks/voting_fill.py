@@ -17,8 +17,8 @@ from geoquorum.embedded.state import load
 RING = 2**31
 CODES = 17
 SAMPLES = """
-INSERT INTO catalog_sample (project_id, region_id, kind, key, cell, block, longitude, latitude, footprint, epsg, width_px,
-  height_px, pixel_size_m, text, attributes, is_simulated, created_at)
+INSERT INTO catalog_sample (project_id, region_id, kind, key, cell, block, longitude, latitude, footprint, epsg,
+  width_px, height_px, pixel_size_m, text, attributes, is_simulated, created_at)
 SELECT %(project)s, %(region)s, 'patch', 'p' || n, '320/' || n, 'b' || n / 16, 7 + n %% 600 / 6e3, 50 + n / 600 / 6e3,
   NULL, 32632, 32, 32, 10.0, '', '{}', TRUE, now() FROM generate_series(2, %(samples)s) AS n
 """
@@ -43,9 +43,9 @@ FROM campaigns_roundsample s CROSS JOIN (
 WHERE s.round_id = %(round)s AND s.slots_taken = %(votes)s
 """
 VOTES = """
-INSERT INTO campaigns_vote (assignment_id, revision, client_uuid, campaign_id, round_id, sample_id, expert_id, kind, code,
-  second_code, is_sure, skip_reason, is_machine, shown_at, decided_at, views_opened, interface_version, question_version,
-  scheme_version)
+INSERT INTO campaigns_vote (assignment_id, revision, client_uuid, campaign_id, round_id, sample_id, expert_id, kind,
+  code, second_code, is_sure, skip_reason, is_machine, shown_at, decided_at, views_opened, interface_version,
+  question_version, scheme_version)
 SELECT a.id, 0, gen_random_uuid(), a.campaign_id, a.round_id, a.sample_id, a.expert_id, 'answer', (a.id %% 9 + 1)::text,
   '', TRUE, '', FALSE, now(), now(), '{true_colour}', '1', 1, 1
 FROM campaigns_assignment a WHERE a.round_id = %(round)s AND a.state = 'answered'

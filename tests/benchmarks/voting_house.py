@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -18,7 +20,7 @@ UP_WITHIN_S = 180
 
 
 class House:
-    """`with House(home, port, {"GEOQUORUM_SEALING": "off"}) as house:`; everything ends with the block."""
+    """`with House(home, port, {"GEOQUORUM_VOTES_PER_S": "3"}) as house:`; everything ends with the block."""
 
     def __init__(self, home: Path, port: int, extra: dict[str, str]) -> None:
         self.home, self.port = home, port
@@ -55,6 +57,22 @@ class House:
             except psutil.NoSuchProcess:
                 continue
         return total
+
+    @contextmanager
+    def held(self, part: str, *, is_held: bool) -> Iterator[None]:
+        """Inside, the part stands still, if it shall."""
+        process = self._first(part)
+        if is_held:
+            process.suspend()
+        try:
+            yield
+        finally:
+            process.resume()
+
+    def manage(self, *arguments: str) -> str:
+        """What a command of manage.py says."""
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=True).stdout
 
     def _first(self, part: str) -> psutil.Process:
         for child in psutil.Process(self.process.pid).children():

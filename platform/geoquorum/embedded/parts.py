@@ -11,6 +11,7 @@ from .service import Service
 from .state import describe, load
 
 MANAGE = SOURCE_ROOT.parent / "manage.py"
+WEB_THREADS = "8"  # of each process
 
 
 def child_environment(home: Path) -> dict[str, str]:
@@ -28,11 +29,13 @@ def child_environment(home: Path) -> dict[str, str]:
 
 
 def web(home: Path, port: int, surroundings: Mapping[str, str]) -> Service:
-    """The web server on 127.0.0.1."""
-    command = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
+    """The web server on 127.0.0.1: a process for every two processors, as PostgreSQL needs the other."""
+    workers = surroundings.get("GEOQUORUM_WEB_WORKERS") or str(max(1, (os.cpu_count() or 1) // 2))
+    threads = surroundings.get("GEOQUORUM_WEB_THREADS") or WEB_THREADS
+    command = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", workers)
     return Service(
         name="web",
-        command=(sys.executable, "-m", *command, "--blocking-threads", "8", "geoquorum.wsgi:application"),
+        command=(sys.executable, "-m", *command, "--blocking-threads", threads, "geoquorum.wsgi:application"),
         log=home / "logs" / "web.log",
         is_ready=lambda log: _speaks_http(port),
         address=f"http://127.0.0.1:{port}/",
