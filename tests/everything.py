@@ -59,6 +59,7 @@ class World:
             "elsewhere": given.member(given.project(), "admin"),
             "staff": given.user(is_staff=True, is_superuser=True),
             **{role: given.member(self.project, role) for role in ("expert", "curator", "admin")},
+            "newcomer": given.member(self.project),
         }
         self.token, _secret = tokens.make_token(
             user=self.people["expert"], project=self.project, name=CANARY, scopes=["read"]
@@ -118,6 +119,7 @@ class World:
             "session_id": self.session.pk,
             "kind": "matrix" if "agreement" in route else "samples",
             "form": "csv",
+            "slug": self.project.slug,
             "run_id": self.consensus.pk if "campaigns/" in route or "from/" in route else self.run.pk,
             "version_id": self.version.pk,
             "exporter": "votes_csv",

@@ -66,9 +66,9 @@ def catch_problems(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
         if not is_error or response.get("Content-Type", "").startswith(MEDIA_TYPE):
             return response
         problem = answer_problem(response.status_code)
-        for name in ("Allow", "Retry-After"):
-            if name in response:
-                problem[name] = response[name]
+        for name, value in response.headers.items():
+            if not name.startswith("Content-"):
+                problem.setdefault(name, value)
         return problem
 
     return answer

@@ -50,10 +50,10 @@ INSTALLED_APPS = [
     "geoquorum.training",
 ]
 MIDDLEWARE = [
-    "geoquorum.problems.catch_problems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "geoquorum.problems.catch_problems",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

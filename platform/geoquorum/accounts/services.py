@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from fusion.errors import BadInputError
 from geoquorum.accounts.models import Event, Expert, Membership, Project, Role, User
 
 RANK = {Role.EXPERT: 0, Role.CURATOR: 1, Role.ADMIN: 2}
@@ -51,6 +52,12 @@ def require_role(*, user: User, project: Project, minimum: str) -> Membership:
     if RANK[Role(found.role)] < RANK[Role(minimum)]:
         raise PermissionDenied(_("This needs the role %(role)s in this project.") % {"role": Role(minimum).label})
     return found
+
+
+def refuse_former(*, user: User | None, project: Project, minimum: str) -> None:
+    """Before a job does what somebody asked for: refuses when that person may no longer ask. None is the program."""
+    if user is not None and not (user.is_active and has_role(user=user, project=project, minimum=minimum)):
+        raise BadInputError(_("Who asked for this may no longer do so in this project; ask for it again."))
 
 
 def expert_of(*, user: User, project: Project) -> Expert:

@@ -28,9 +28,15 @@ def find_campaign(*, user: User, campaign_id: int, minimum: str = Role.EXPERT) -
 
 
 def find_as_expert(*, user: User, campaign_id: int) -> tuple[Campaign, Expert]:
-    """The campaign and the pseudonym under which this person votes in it; one statement, for every vote asks this.
+    """The campaign and the pseudonym under which this person votes in it, made when first needed."""
+    campaign, expert = look_as_expert(user=user, campaign_id=campaign_id)
+    return campaign, expert or expert_of(user=user, project=campaign.project)
 
-    The rules are those of `find_campaign`. Long columns (guide, declaration) are read when they are asked for.
+
+def look_as_expert(*, user: User, campaign_id: int) -> tuple[Campaign, Expert | None]:
+    """The campaign and one's pseudonym, if there is one: nobody gets one by looking at a page.
+
+    One statement, for every vote asks this. The rules are those of `find_campaign`. Long columns (guide, declaration) are read when they are asked for.
     """
     row = fetch_row(AS_EXPERT, {"campaign": campaign_id, "user": user.pk})
     if row is None or row["role"] is None or (row["state"] == CampaignState.DRAFT and row["role"] == Role.EXPERT):
@@ -39,7 +45,7 @@ def find_as_expert(*, user: User, campaign_id: int) -> tuple[Campaign, Expert]:
     if hasattr(user, "token") and is_outside_token(user, campaign.project):
         raise Http404
     if row["expert"] is None:
-        return campaign, expert_of(user=user, project=campaign.project)
+        return campaign, None
     known = (row["expert"], campaign.project_id, row["pseudonym"], row["kind"], user.pk)
     return campaign, Expert.from_db("default", ("id", "project_id", "pseudonym", "kind", "user_id"), known)
 

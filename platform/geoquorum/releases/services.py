@@ -14,8 +14,8 @@ from annotation import exporter as exporters
 from fusion import modality as modalities
 from fusion.errors import BadInputError, GeoquorumError
 from fusion.pack import Pack
-from geoquorum.accounts.models import Project, User
-from geoquorum.accounts.services import record
+from geoquorum.accounts.models import Project, Role, User
+from geoquorum.accounts.services import record, refuse_former
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.campaigns.services.adjudication import last_decision
 from geoquorum.queue.models import Job, JobState
@@ -88,6 +88,7 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
     attempt = f"-attempt{job.attempts}" if job.attempts > 1 else ""
     folder = settings.GEOQUORUM_DATA / "packs" / version.project.slug / f"{version.name}-{version.number}{attempt}"
     try:
+        refuse_former(user=job.created_by, project=version.project, minimum=Role.CURATOR)
         frozen = freeze_version(version, claim)
         claim.progress(0.5, "writing")
         sha256 = _write(version, frozen, folder)
@@ -122,11 +123,12 @@ def start_export(*, version: DatasetVersion, exporter: str, by: User | None) -> 
 
 def execute_export(job: Job, claim: Claim) -> dict[str, Any]:
     """Writes the export into a fresh folder of this attempt; its validator has opened it before the row says READY."""
-    export = Export.objects.select_related("version__consensus_run").get(pk=job.arguments["export"])
+    export = Export.objects.select_related("version__consensus_run", "version__project").get(pk=job.arguments["export"])
     Export.objects.filter(pk=export.pk).update(state=BuildState.BUILDING)
     kind, pack = exporters.find(export.exporter), Path(export.version.uri)
     folder = pack.parent / f"{pack.name}-{export.exporter}-{job.pk.hex[:8]}-{job.attempts}"
     try:
+        refuse_former(user=job.created_by, project=export.version.project, minimum=Role.CURATOR)
         Pack.open(pack, sha256=export.version.sha256)
         votes = read_votes(export.version) if kind.needs_votes else None
         claim.progress(0.2, "writing")

@@ -73,10 +73,8 @@ def cast_vote(request: HttpRequest, campaign_id: int, body: BallotIn) -> Any:
 @router.get("/{int:campaign_id}/votes/own", response=PageOut[OwnVoteOut], operation_id="list_own_votes")
 def list_own_votes(request: HttpRequest, campaign_id: int, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """All that one said oneself, each revision, the latest first."""
-    campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id)
-    expert = access.known_as(user=request.user, campaign=campaign)
-    rows = Vote.objects.filter(campaign=campaign, expert=expert) if expert else Vote.objects.none()
-    rows = rows.select_related("assignment__sample__region")
+    campaign, expert = access.look_as_expert(user=request.user, campaign_id=campaign_id)
+    rows = Vote.objects.filter(campaign=campaign, expert=expert).select_related("assignment__sample__region")
     place = f"votes/{campaign.pk}/own"
     items, following = cut_page(rows, of=place, cursor=cursor, limit=limit, is_newest_first=True)
     return {"items": show_own_votes(items, campaign=campaign), "next": following}

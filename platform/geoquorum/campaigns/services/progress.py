@@ -88,7 +88,7 @@ def count_samples(round: Round) -> int:
     return count
 
 
-def list_history(*, campaign: Campaign, expert: Expert) -> list[Vote]:
+def list_history(*, campaign: Campaign, expert: Expert | None) -> list[Vote]:
     """One's own last ten samples, the latest first, each with its latest vote."""
     votes = Vote.objects.filter(campaign=campaign, expert=expert).select_related("assignment__sample__region")
     latest: dict[int, Vote] = {}

@@ -55,7 +55,7 @@ from geoquorum.catalog.models import Scene
 @require_GET
 def show_vote(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The page on which an expert votes; a campaign that is not open sends back to its own page."""
-    campaign, expert = access.find_as_expert(user=request.user, campaign_id=campaign_id)
+    campaign, expert = access.look_as_expert(user=request.user, campaign_id=campaign_id)
     if campaign.state != CampaignState.OPEN:
         messages.info(request, _("This campaign is not open for votes."))
         return redirect("campaigns:campaign", campaign.pk)
@@ -66,7 +66,9 @@ def show_vote(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "question": question,
         "scheme": schemes.find(campaign.scheme),
         "views": list_views(campaign),
-        "config": configure(campaign, expert, _own(services.current_round(campaign=campaign), expert)),
+        "config": configure(
+            campaign, expert or Expert(user=request.user), _own(services.current_round(campaign=campaign), expert)
+        ),
         "stage": f"campaigns/stages/{question.layout}.html",
     }
     return render(request, "campaigns/vote.html", context)
@@ -125,7 +127,7 @@ def history(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
                 "second_code", "is_sure", "skip_reason", "revision"}],
      "regions": as in claim, "own": {...}}
     """
-    campaign, expert = access.find_as_expert(user=request.user, campaign_id=campaign_id)
+    campaign, expert = access.look_as_expert(user=request.user, campaign_id=campaign_id)
     votes = list_history(campaign=campaign, expert=expert)
     regions = show_regions([vote.assignment for vote in votes])
     own = _own(services.current_round(campaign=campaign), expert)
@@ -200,5 +202,5 @@ def show_regions(claimed: list[Assignment]) -> dict[str, Any]:
     return shown
 
 
-def _own(round: Round, expert: Expert) -> dict[str, int]:
+def _own(round: Round, expert: Expert | None) -> dict[str, int]:
     return asdict(count_own(round=round, expert=expert))
