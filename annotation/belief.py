@@ -88,9 +88,33 @@ def fit_model(votes: VoteTable, *, neighbours: int = 0, slips: float = SLIPS) ->
 
 def score_votes(model: Model, votes: VoteTable) -> Logs:
     """Unnormalised log posterior of every sample from all its votes, [n, s]; the prior where it has none."""
-    tables = np.stack([model.log_likelihood(name).T for name in votes.voter_ids] or [model.pooled.T])
-    told = votes.matrix @ tables.reshape(-1, len(model.log_prior))[: votes.matrix.shape[1]]
+    told = votes.matrix @ _stack_columns(model, votes)
     return np.asarray(told, np.float64) + model.log_prior
+
+
+def find_chances(model: Model, votes: VoteTable) -> Logs:
+    """Probabilities of the classes of every sample under a model, [n, k]."""
+    told = _stack_columns(model, votes)
+    parts = [fold_states(normalise(block @ told + model.log_prior), votes.n_classes) for block in _cut(votes.matrix)]
+    return np.concatenate(parts) if parts else np.empty((0, votes.n_classes))
+
+
+def normalise(log_posterior: npt.ArrayLike) -> Logs:
+    """Probabilities [k] or [n, k] from unnormalised logs; rows sum to 1."""
+    logs = np.asarray(log_posterior, np.float64)
+    raised = np.exp(logs - logs.max(-1, keepdims=True))
+    return np.asarray(raised / raised.sum(-1, keepdims=True))
+
+
+def fold_states(belief: Logs, n_classes: int) -> Logs:
+    """Probabilities of the classes [..., k] from those of the states [..., s]; where s is k nothing changes."""
+    return belief if belief.shape[-1] == n_classes else belief.reshape(*belief.shape[:-1], -1, n_classes).sum(-2)
+
+
+def _stack_columns(model: Model, votes: VoteTable) -> Logs:
+    """Columns of all experts in the order of `votes.matrix`, [e * k, s]."""
+    tables = np.stack([model.log_likelihood(name).T for name in votes.voter_ids] or [model.pooled.T])
+    return tables.reshape(-1, len(model.log_prior))[: votes.matrix.shape[1]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,6 +15,8 @@ from annotation.belief import SLIPS as SLIPS
 from annotation.belief import Logs as Logs
 from annotation.belief import Model as Model
 from annotation.belief import fit_model as fit_model
+from annotation.belief import fold_states as fold_states
+from annotation.belief import normalise as normalise
 from annotation.belief import score_votes as score_votes
 from annotation.belief import start_model as start_model
 from annotation.votes import BoolArray
@@ -50,18 +52,6 @@ def add_vote(log_posterior: npt.ArrayLike, log_likelihood_column: npt.ArrayLike)
     The column is `model.log_likelihood(expert)[:, answer]`. A vote is taken back by adding its column's negative.
     """
     return np.asarray(log_posterior, np.float64) + np.asarray(log_likelihood_column, np.float64)
-
-
-def normalise(log_posterior: npt.ArrayLike) -> Logs:
-    """Probabilities [k] or [n, k] from unnormalised logs; rows sum to 1."""
-    logs = np.asarray(log_posterior, np.float64)
-    raised = np.exp(logs - logs.max(-1, keepdims=True))
-    return np.asarray(raised / raised.sum(-1, keepdims=True))
-
-
-def fold_states(belief: Logs, n_classes: int) -> Logs:
-    """Probabilities of the classes [..., k] from those of the states [..., s]; where s is k nothing changes."""
-    return belief if belief.shape[-1] == n_classes else belief.reshape(*belief.shape[:-1], -1, n_classes).sum(-2)
 
 
 def is_settled(

@@ -41,6 +41,6 @@ POLICY = Policy(
     title="Adaptive votes",
     version=1,
     collect=collect,
-    defaults={"minimum": 2, "maximum": 10, "settle_at": 0.93, "neighbours": 5},
+    defaults={"minimum": 2, "maximum": 10, "settle_at": 0.94, "neighbours": 5},
     source="MacKay, Neural Computation 4(4), 1992 (information); Dawid and Skene, Applied Statistics 28(1), 1979",
 )
