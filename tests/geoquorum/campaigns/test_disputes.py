@@ -302,3 +302,15 @@ def test_a_second_round_without_votes_can_be_closed(town):
     start_second_round(campaign=town.campaign, samples=town.samples[:1], quota=2, by=town.people["cur"])
     assert town.close() == run
     assert Campaign.objects.get(pk=town.campaign.pk).state == "closed"
+
+
+def test_the_interval_is_named_after_what_the_method_knows(client, town):
+    town.vote("ann", {0: "3", 1: "3"})
+    town.vote("bob", {0: "2", 1: "3"})
+    run = town.close()
+    client.force_login(town.people["cem"])
+    address = town.address() + f"?run={run.pk}"
+    assert "Wilson interval" in client.get(address).content.decode()
+    run.summary["is_credible"] = True
+    run.save()
+    assert "credible interval of the label" in client.get(address).content.decode().replace("&#x27;", "'")

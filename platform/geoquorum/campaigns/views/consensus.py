@@ -95,7 +95,7 @@ def _list_disputed(request: HttpRequest, scheme: Scheme, run: ConsensusRun) -> P
     decisions = latest_decisions(campaign=run.campaign)
     for row in page:
         row.decision = decisions.get(row.sample_id)
-        row.shown = max(row.distribution) if run.summary.get("interval") == "credible" else row.agreement
+        row.shown = max(row.distribution) if run.summary.get("is_credible") else row.agreement
         row.bar = draw_votes(scheme, row.counts)
         row.named = scheme.find(row.code)
         row.picture = _picture(row, views[0].modality, views[0].view) if views and row.sample.region_id else ""

@@ -7,8 +7,6 @@ from django.http import Http404, HttpRequest
 from annotation import consensus as methods_of
 from geoquorum.campaigns.models import Campaign, ConsensusRun, Round
 
-DEFAULT = "dawid_skene"
-
 
 def latest_runs(campaign: Campaign) -> list[ConsensusRun]:
     """The newest ready run of each method and round: rounds over all samples first, in each the default method."""
@@ -41,4 +39,4 @@ def choose_run(request: HttpRequest, campaign: Campaign, runs: list[ConsensusRun
 
 
 def _order(run: ConsensusRun) -> tuple[Any, ...]:
-    return (run.round.purpose != Round.Purpose.VOTE, -run.round.number, run.method != DEFAULT, run.method)
+    return (run.round.purpose != Round.Purpose.VOTE, -run.round.number, run.method != methods_of.DEFAULT, run.method)
