@@ -30,13 +30,13 @@ def line_chart(
     width: int = 560,
     height: int = 270,
 ) -> SafeString:
-    """Up to four lines, each named at its end; `y_range` fixes the scale, else the data and zero do."""
+    """Up to four lines, named at their ends if they have names; `y_range` fixes the scale, else the data and zero do."""
     cleaned = [(one, finite(one.points)) for one in series]
     points = [point for _one, kept in cleaned for point in kept]
     plot = Plot(
         left=52,
         top=30,
-        right=width - 116,
+        right=width - (116 if any(one.name for one in series) else 12),
         bottom=height - 42,
         x_range=_span_x(points),
         y_range=y_range or _span_y(points),
@@ -47,7 +47,9 @@ def line_chart(
     parts += [
         part for hue, (one, kept) in enumerate(cleaned) if kept for part in _draw(plot, one, kept, hue % HUES + 1)
     ]
-    parts += _name_ends(plot, [(one.name, kept, hue % HUES + 1) for hue, (one, kept) in enumerate(cleaned) if kept])
+    parts += _name_ends(
+        plot, [(one.name, kept, hue % HUES + 1) for hue, (one, kept) in enumerate(cleaned) if kept and one.name]
+    )
     return frame(width, height, title, parts)
 
 

@@ -133,15 +133,17 @@ def _add(request: HttpRequest, campaign: Campaign, service: Any) -> HttpResponse
 
 
 def _render(request: HttpRequest, campaign: Campaign, *, status: int = 200, **bound: forms.Form) -> HttpResponse:
-    gold = Gold.objects.filter(campaign=campaign).select_related("sample__region").order_by("use", "code", "pk")
+    scheme = scheme_of(campaign)
+    gold = list(Gold.objects.filter(campaign=campaign).select_related("sample__region"))
+    gold.sort(key=lambda one: (one.use != Gold.Use.QUALIFY, scheme.index(one.code), one.pk))
     page = Paginator(gold, PER_PAGE).get_page(request.GET.get("page"))
     for one in page:
-        one.named = scheme_of(campaign).find(one.code)
+        one.named = scheme.find(one.code)
         one.is_met = is_used(one)
-    counts: Counter[tuple[str, str]] = Counter(gold.values_list("use", "code"))
+    counts: Counter[tuple[str, str]] = Counter((one.use, one.code) for one in gold)
     context = {
         "campaign": campaign,
-        "scheme": scheme_of(campaign),
+        "scheme": scheme,
         "question": questions.find(campaign.question),
         "page": page,
         "total": sum(counts.values()),
