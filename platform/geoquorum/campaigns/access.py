@@ -36,7 +36,8 @@ def find_as_expert(*, user: User, campaign_id: int) -> tuple[Campaign, Expert]:
 def look_as_expert(*, user: User, campaign_id: int) -> tuple[Campaign, Expert | None]:
     """The campaign and one's pseudonym, if there is one: nobody gets one by looking at a page.
 
-    One statement, for every vote asks this. The rules are those of `find_campaign`. Long columns (guide, declaration) are read when they are asked for.
+    One statement, for every vote asks this. The rules are those of `find_campaign`. Long columns (guide, declaration)
+    are read when they are asked for.
     """
     row = fetch_row(AS_EXPERT, {"campaign": campaign_id, "user": user.pk})
     if row is None or row["role"] is None or (row["state"] == CampaignState.DRAFT and row["role"] == Role.EXPERT):

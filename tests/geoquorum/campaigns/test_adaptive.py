@@ -132,7 +132,7 @@ def fill(campaign, experts=5, seed=4):
     truth = rng.integers(0, 17, len(ids))
     table = services.tabulate_panel(panel.vote(truth, seed, sample_ids=ids), panel.codes)
     services.import_votes(round=round, table=table, by=None)
-    return dict(zip(ids, truth.tolist(), strict=True)), panel.codes
+    return dict(zip(ids, truth.tolist(), strict=True))
 
 
 def run_refit():
@@ -149,6 +149,21 @@ def test_housekeeping_starts_one_refit_when_enough_votes_came_and_none_before():
     assert Job.objects.filter(kind=refitting.REFIT_MODEL).count() == 1
     assert run_refit().result["version"] == 1
     assert services.start_refits() == {"refits": 0}
+
+
+def test_votes_brought_in_at_once_count_in_posteriors_and_settle_samples():
+    campaign = adaptive(count=20)
+    truth = fill(campaign)
+    assert len(take(campaign, given.expert(campaign.project), count=20)) < 20
+    rows = RoundSample.objects.filter(round__campaign=campaign)
+    assert rows.exclude(settled_at=None).count() > 5
+    votes = services.latest_votes(round=services.current_round(campaign=campaign))
+    believed = routing.score_votes(routing.start_model(17), votes)
+    for row in rows:
+        assert row.posterior == pytest.approx(believed[votes.sample_ids.index(row.sample_id)].tolist())
+    settled = rows.exclude(settled_at=None)
+    right = sum(int(np.argmax(row.posterior)) == truth[row.sample_id] for row in settled)
+    assert right > 0.7 * len(settled)
 
 
 def test_after_a_refit_a_stale_posterior_is_made_anew_from_its_votes():

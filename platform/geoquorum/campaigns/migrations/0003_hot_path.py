@@ -3,7 +3,6 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-
 # An assignment is of a sample that its round asks about; checked at the end of the transaction, as Django's own are.
 SAMPLE_OF_ROUND = """
 ALTER TABLE campaigns_assignment ADD CONSTRAINT assignment_sample_is_the_rounds

@@ -2,7 +2,8 @@
 
 Every POST carries the CSRF token in `X-CSRFToken`; bodies and answers are JSON; times are ISO 8601. A refusal is
 `{"error": "one sentence"}` with status 400 (a value that cannot be), 401 (signed out), 403/404 (not yours), 409 (not
-now: closed, place taken, nothing to take back) or 503 (the database does not answer: send the same ballot again).
+now: closed, place taken, nothing to take back), 429 (faster than a person looks: send the same ballot again later) or
+503 (the database does not answer: send the same ballot again).
 
 The page gets a JSON block `vote-config`:
 
