@@ -30,7 +30,7 @@ def line_chart(
     width: int = 560,
     height: int = 270,
 ) -> SafeString:
-    """Up to four lines, named at their ends if they have names; `y_range` fixes the scale, else the data and zero do."""
+    """Up to four lines, named at their ends if they have names; `y_range` fixes the scale, else data and zero do."""
     cleaned = [(one, finite(one.points)) for one in series]
     points = [point for _one, kept in cleaned for point in kept]
     plot = Plot(
