@@ -117,8 +117,9 @@ def test_what_a_claim_and_a_vote_answer_has_no_word_about_others(client):
     assert set(shown) == {"id", "sample", "lease_until"}
     assert set(shown["sample"]) == {
         *("id", "key", "kind", "region", "longitude", "latitude", "pixel_size_m", "width_px", "height_px"),
-        "is_simulated",
+        *("is_simulated", "prompt", "content"),
     }
+    assert (shown["sample"]["prompt"], shown["sample"]["content"]) == ("", {})
     assert CANARY not in claimed.content.decode()
 
 
