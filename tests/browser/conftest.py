@@ -24,6 +24,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+READY = "before => (document.body.dataset.ready ?? '') !== '' && document.body.dataset.ready !== before"
 SEED, CELLS = 11, 7  # 49 patches
 SETTLE_MS = 400
 
@@ -72,6 +73,45 @@ def sign_in(context: BrowserContext, live_server: object) -> Callable[[Any, str]
         return page
 
     return open_as
+
+
+class Voter:
+    """Somebody at the vote page: presses keys, and waits until what follows is painted or stored."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.wait("")
+
+    def wait(self, before: str) -> str:
+        """The assignment shown, once its pictures are painted and it is another than `before`."""
+        self.page.wait_for_function(READY, arg=before)
+        return self.page.evaluate("document.body.dataset.ready")
+
+    @property
+    def shown(self) -> int:
+        return int(self.wait(""))
+
+    def press(self, *keys: str) -> int:
+        """Presses keys on the sample shown and waits for another; returns the assignment that was shown."""
+        shown = self.wait("")
+        for key in keys:
+            self.page.keyboard.press(key)
+        self.wait(shown)
+        return int(shown)
+
+    def wait_sent(self) -> None:
+        self.page.wait_for_function("() => document.body.dataset.waiting === '0'", timeout=30_000)
+
+
+@pytest.fixture
+def sit_down(sign_in: Callable[[Any, str], Page]) -> Callable[..., Voter]:
+    """Opens a campaign's vote page as a new expert, or as `account`."""
+    from tests import given
+
+    def sit(campaign: Any, account: Any = None) -> Voter:
+        return Voter(sign_in(account or given.member(campaign.project), f"/campaigns/{campaign.pk}/vote/"))
+
+    return sit
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 /* The page of keys and display: every change is kept at once. */
 
 import { listRows } from "./key_rows.js";
+import { applyLook } from "./look.js";
 import { post } from "./vote/api.js";
 import { Keymap, signOf } from "./vote/keymap.js";
 import { nameKey } from "./vote/keys.js";
@@ -11,7 +12,7 @@ const find = (name) => document.querySelector(`[data-${name}]`);
 
 class Preferences {
   constructor({ preferences, save, rows }) {
-    Object.assign(this, { values: preferences, url: save, rows, chosen: null, wish: null });
+    Object.assign(this, { values: preferences, url: save, rows, chosen: null, wish: null, sending: Promise.resolve() });
     this.form = find("display");
     this.fillForm();
     this.form.addEventListener("change", () => this.readForm());
@@ -34,15 +35,19 @@ class Preferences {
     this.keep({ theme: theme.value, palette: palette.value, text: text.value, single_keys: single.checked });
   }
 
-  async keep(changes) {
-    const wanted = { ...this.values, ...changes };
-    const { status, body } = await post(this.url, wanted);
-    if (status === 200) this.values = body;
-    find("status").textContent = status === 200 ? word("saved") : word("not-saved", { error: body.error ?? `HTTP ${status}` });
-    const { theme, palette, text, single_keys: hasSingle } = this.values;
-    Object.assign(document.documentElement.dataset, { theme, palette, text, keys: hasSingle ? "on" : "off" });
-    this.fillForm();
+  /* Shown at once, sent one after the other, so that the last choice is the one that stays. */
+  keep(changes) {
+    this.values = { ...this.values, ...changes };
+    find("status").textContent = "";
+    applyLook(this.values);
     this.choose(null);
+    this.sending = this.sending.then(() => this.send(this.values));
+  }
+
+  async send(values) {
+    const { status, body } = await post(this.url, values);
+    if (values !== this.values) return;
+    find("status").textContent = status === 200 ? word("saved") : word("not-saved", { error: body.error ?? `HTTP ${status}` });
   }
 
   // Keys

@@ -27,7 +27,7 @@ export class Sitting {
   listen() {
     this.isHeard = true;
     document.addEventListener("visibilitychange", () => (document.hidden ? this.stop("hidden") : this.go("hidden")));
-    window.addEventListener("pagehide", () => this.tell("end"));
+    window.addEventListener("pagehide", () => this.end());
     window.addEventListener("pageshow", (event) => event.persisted && this.begin()); // back from the browser's cache
     for (const name of INPUTS) document.addEventListener(name, () => this.wake(), { capture: true, passive: true });
     this.wake();
@@ -66,6 +66,12 @@ export class Sitting {
 
   tell(action) {
     if (this.urls) post(this.urls[action], {});
+  }
+
+  /* After this nothing more is told: the page turns hidden only then. */
+  end() {
+    this.tell("end");
+    this.urls = null;
   }
 
   checkBreak() {
