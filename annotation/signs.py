@@ -23,10 +23,11 @@ ODDS = 1e-6  # of so many equal answers by chance
 # A class's share among the others' answers, as its upper bound. Unknown: as much water as a harbour town has, so that
 # one class must be named a hundred times in a row (0.87 ** 100 = 9e-7). Known: never taken as below 0.7 (39 in a row).
 UNKNOWN_SHARE, LEAST_SHARE = 0.87, 0.70
+FEW_CLASSES = 3  # of a yes-or-no question one answer may be right nearly always: alone, constancy then says nothing
 OTHERS_NEEDED = 100  # answers of others before their shares are believed
 # Seeing and pressing one of many keys takes people 0.4 s for two choices and about 0.7 s for eight or more (Hick 1952);
 # a sustained median below this leaves no time to look.
-TOO_FAST_S = 0.6
+TOO_FAST_S, TOO_FAST_OF_FEW_S = 0.6, 0.35
 # Spread (standard deviation) of log seconds: people's reaction times have 0.3 to 0.6; a timer has next to none.
 CLOCKWORK_SPREAD = 0.10
 CYCLE_EQUAL = 0.98  # share of answers equal to the one `period` before
@@ -86,7 +87,7 @@ def find_constant(trace: Trace) -> Sign | None:
     counts = np.bincount(answer, minlength=len(trace.crowd))
     top = int(counts.argmax())
     total = float(trace.crowd.sum())
-    share = UNKNOWN_SHARE
+    share = UNKNOWN_SHARE if len(trace.crowd) > FEW_CLASSES else 1.0
     if total >= OTHERS_NEEDED:
         share = max(LEAST_SHARE, float(wilson(trace.crowd[top] / total, total)[1]))
     odds = float(binom.sf(counts[top] - 1, len(answer), min(share, 1.0)))
@@ -111,12 +112,13 @@ def find_fast(trace: Trace) -> Sign | None:
     Votes that waited for the network arrive together, but there are never more of them than claims (fifty), so half of
     a hundred arrivals tell.
     """
+    limit = TOO_FAST_S if len(trace.crowd) > FEW_CLASSES else TOO_FAST_OF_FEW_S
     told = trace.seconds[-WINDOW // 2 :]
     told = told[np.isfinite(told)]
-    if len(told) >= LEAST and (median := float(np.median(told))) < TOO_FAST_S:
+    if len(told) >= LEAST and (median := float(np.median(told))) < limit:
         return Sign(kind="fast", value=median, votes=len(told))
     gaps = np.diff(trace.arrival[-WINDOW:])
-    if len(gaps) >= WINDOW - 1 and (median := float(np.median(gaps))) < TOO_FAST_S:
+    if len(gaps) >= WINDOW - 1 and (median := float(np.median(gaps))) < limit:
         return Sign(kind="fast", value=median, votes=len(gaps) + 1)
     return None
 

@@ -139,6 +139,22 @@ def test_a_timer_is_found_by_its_evenness():
     assert [sign.kind for sign in signs] == ["clockwork"]
 
 
+def test_a_quick_reviewer_who_nearly_always_says_yes_is_no_robot():
+    """Yes or no in half a second, 97 % yes, alone or beside others who say the same."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        seconds = 0.55 * np.exp(rng.normal(0, 0.35, 400))
+        answer = (rng.random(400) < 0.03).astype(int)
+        others = np.eye(2)[(rng.random(400) < 0.03).astype(int)] * 3
+        for beside in (others, np.zeros((400, 2))):
+            trace = Trace(
+                answer=answer, seconds=seconds, arrival=np.cumsum(seconds), others=beside, crowd=beside.sum(0)
+            )
+            assert watch(trace) == set(), seed
+    hasty = robot(answer[:100], 0.2, crowd=np.zeros(2), others=np.zeros((100, 2)))
+    assert "fast" in {sign.kind for sign in find_robot(hasty)}
+
+
 def test_classes_in_turn_are_found():
     rng = np.random.default_rng(7)
     gaps = 2 * np.exp(rng.normal(0, 0.5, 100))

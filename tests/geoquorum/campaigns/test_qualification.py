@@ -77,6 +77,18 @@ def test_the_unqualified_get_no_samples(campaign):
     assert claim_main(campaign, expert)
 
 
+def test_the_vote_page_sends_the_unqualified_to_the_qualification(campaign, client):
+    user = given.member(campaign.project)
+    client.force_login(user)
+    address = reverse("campaigns:vote", args=[campaign.pk])
+    assert client.get(address).url == reverse("campaigns:qualify", args=[campaign.pk])
+    attempt = start_attempt(campaign=campaign, expert=expert_of(user=user, project=campaign.project))
+    answer(attempt)
+    assert client.get(address).status_code == 200
+    history = client.get(reverse("campaigns:history", args=[campaign.pk])).json()
+    assert history["votes"] == []
+
+
 def test_the_unqualified_are_refused_through_the_api_too(campaign, client):
     client.force_login(given.member(campaign.project))
     for address in (f"/api/v1/campaigns/{campaign.pk}/next", f"/campaigns/{campaign.pk}/claims/"):

@@ -89,8 +89,9 @@ def count_samples(round: Round) -> int:
 
 
 def list_history(*, campaign: Campaign, expert: Expert | None) -> list[Vote]:
-    """One's own last ten samples, the latest first, each with its latest vote."""
-    votes = Vote.objects.filter(campaign=campaign, expert=expert).select_related("assignment__sample__region")
+    """One's own last ten samples, the latest first, each with its latest vote; tries at qualification are apart."""
+    votes = Vote.objects.filter(campaign=campaign, expert=expert).exclude(round__purpose=Round.Purpose.QUALIFY)
+    votes = votes.select_related("assignment__sample__region")
     latest: dict[int, Vote] = {}
     for vote in votes.order_by("-pk")[: 10 * HISTORY]:
         latest.setdefault(vote.assignment_id, vote)

@@ -46,6 +46,7 @@ from geoquorum.campaigns.schemas import (
     show_receipt,
 )
 from geoquorum.campaigns.services.progress import count_own, list_history
+from geoquorum.campaigns.services.qualification import show_standing
 from geoquorum.campaigns.services.shown import list_views
 from geoquorum.campaigns.views.endpoint import json_endpoint, read_body
 from geoquorum.campaigns.views.vote_config import configure
@@ -55,11 +56,14 @@ from geoquorum.catalog.models import Scene
 @login_required
 @require_GET
 def show_vote(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    """The page on which an expert votes; a campaign that is not open sends back to its own page."""
+    """The page on which an expert votes; sends elsewhere while the campaign is not open or qualification is due."""
     campaign, expert = access.look_as_expert(user=request.user, campaign_id=campaign_id)
     if campaign.state != CampaignState.OPEN:
         messages.info(request, _("This campaign is not open for votes."))
         return redirect("campaigns:campaign", campaign.pk)
+    standing = show_standing(campaign=campaign, expert=expert)
+    if standing is not None and not standing.is_passed:
+        return redirect("campaigns:qualify", campaign.pk)
     question = questions.find(campaign.question)
     context = {
         "campaign": campaign,
