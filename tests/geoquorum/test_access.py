@@ -73,6 +73,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "campaigns/<int:campaign_id>/sessions/<int:session_id>/end/": (NEVER, "401 404 404 404 200 404 404"),
     "campaigns/<int:campaign_id>/consensus/": (MEMBERS, NO_SUCH_METHOD),
     "campaigns/<int:campaign_id>/consensus/<int:run_id>/<slug:kind>.csv": (MEMBERS, NO_SUCH_METHOD),
+    "campaigns/<int:campaign_id>/consensus/<int:run_id>/review/": (NO_SUCH_METHOD, CURATORS_ACT),
     "campaigns/<int:campaign_id>/consensus/agreement/": (MEMBERS, NO_SUCH_METHOD),
     "campaigns/<int:campaign_id>/consensus/<int:run_id>/agreement/<slug:kind>.csv": (MEMBERS, NO_SUCH_METHOD),
     "campaigns/<int:campaign_id>/disputes/": (MEMBERS, NO_SUCH_METHOD),

@@ -124,7 +124,7 @@ def show_assignments(claimed: Sequence[Assignment], *, campaign: Campaign) -> li
     content = describe_samples([each.sample for each in claimed])
     prompts = _find_prompts(claimed, campaign)
     return [
-        show_assignment(each, prompt=prompts.get((each.round_id, each.sample_id), ""), content=content[each.sample_id])
+        show_assignment(each, prompt=prompts.get(each.sample_id, ""), content=content[each.sample_id])
         for each in claimed
     ]
 
@@ -159,14 +159,15 @@ def _show_said(vote: Vote) -> dict[str, Any]:
     return {"vote": vote.pk, "received_at": vote.received_at} | {name: getattr(vote, name) for name in said}
 
 
-def _find_prompts(claimed: Sequence[Assignment], campaign: Campaign) -> dict[tuple[int, int], str]:
-    """What each sample is asked about, by round and sample; only where the question proposes a class."""
+def _find_prompts(claimed: Sequence[Assignment], campaign: Campaign) -> dict[int, str]:
+    """What each sample is asked about, by its id; only where the question proposes a class.
+
+    Second rounds, gold and repeats ask what the first round asked of the same sample.
+    """
     if not claimed or questions.find(campaign.question).prompt_scheme is None:
         return {}
-    rows = RoundSample.objects.filter(
-        round__in={each.round_id for each in claimed}, sample__in={each.sample_id for each in claimed}
-    )
-    return {(round, sample): prompt for round, sample, prompt in rows.values_list("round", "sample", "prompt")}
+    rows = RoundSample.objects.filter(round__campaign=campaign, sample__in={each.sample_id for each in claimed})
+    return dict(rows.exclude(prompt="").order_by("-pk").values_list("sample", "prompt"))
 
 
 SAMPLE_FIELDS = tuple(name for name in SampleOut.model_fields if name not in ("region", "prompt", "content"))

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from geoquorum.campaigns.views import agreement, consensus, disputes, gold, pages, preferences, qualify, quality, voting
+from geoquorum.campaigns.views import (
+    agreement,
+    consensus,
+    disputes,
+    gold,
+    pages,
+    preferences,
+    qualify,
+    quality,
+    reviews,
+    voting,
+)
 
 app_name = "campaigns"
 urlpatterns = [
@@ -25,6 +36,7 @@ urlpatterns = [
     path("<int:campaign_id>/sessions/<int:session_id>/end/", voting.end_session, name="session_end"),
     path("<int:campaign_id>/consensus/", consensus.show_consensus, name="consensus"),
     path("<int:campaign_id>/consensus/<int:run_id>/<slug:kind>.csv", consensus.download, name="csv"),
+    path("<int:campaign_id>/consensus/<int:run_id>/review/", reviews.start_review, name="review"),
     path("<int:campaign_id>/consensus/agreement/", agreement.show_agreement, name="agreement"),
     path(
         "<int:campaign_id>/consensus/<int:run_id>/agreement/<slug:kind>.csv",

@@ -1,6 +1,7 @@
 """What an expert is shown of a photo or a post, beside pictures from above. Never who wrote or took it."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from django.urls import reverse
@@ -60,11 +61,17 @@ def _address(sample: Sample, photo: Asset | None) -> str | None:
     return reverse("catalog:photo", args=[sample.pk]) if photo else None
 
 
+@cache
+def _projection(epsg: int) -> Proj:
+    """One for each zone: making it takes longer than using it."""
+    return Proj(CRS.from_epsg(epsg))
+
+
 def _describe_place(sample: Sample) -> dict[str, Any]:
     if not sample.cell or sample.longitude is None or sample.latitude is None:
         return {"patch": False, "place": None, "cell_m": None, "map_heading_deg": None}
     cell = grid.parse_cell(sample.cell)
-    projection = Proj(CRS.from_epsg(cell.epsg))
+    projection = _projection(cell.epsg)
     easting, northing = projection(sample.longitude, sample.latitude)
     west, _south, _east, north = cell.bounds
     skew = projection.get_factors(sample.longitude, sample.latitude).meridian_convergence

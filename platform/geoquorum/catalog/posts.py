@@ -70,6 +70,8 @@ def erase_author(*, project: Project, handle: str, by: User | None) -> int:
                 remove_media(picture)
         posts_there = Post.objects.filter(pk__in=[post.pk for post in found])
         emptied = posts_there.update(text="", language="", posted_at=None, author="", source_key="", erased_at=Now())
+        there = Sample.objects.filter(post__in=posts_there)
+        there.update(captured_from=None, captured_to=None)  # time and place would find the post again
         record(project=project, actor=by, action="author erased", subject="posts", detail={"posts": emptied})
     return emptied
 

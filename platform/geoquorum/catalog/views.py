@@ -3,7 +3,7 @@
 import hashlib
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
@@ -16,6 +16,10 @@ from geoquorum.accounts.services import require_role
 from geoquorum.catalog import media, pictures, pixels
 from geoquorum.catalog.models import Region, Sample
 
+COUNTS = {
+    f"{kind}_count": Count("samples", distinct=True, filter=Q(samples__kind=kind))
+    for kind in (Sample.Kind.PATCH, Sample.Kind.STREET_VIEW, Sample.Kind.POST)
+}
 CONTEXTS = {"1": 1, "3": 3, "5": 5, "9": 9, "15": 15, "21": 21}
 
 
@@ -76,7 +80,7 @@ def list_regions(request: HttpRequest) -> HttpResponse:
     regions = (
         Region.objects.filter(project__in=projects_in_view(request))
         .select_related("project")
-        .annotate(samples_count=Count("samples", distinct=True), scenes_count=Count("scenes", distinct=True))
+        .annotate(**COUNTS, scenes_count=Count("scenes", distinct=True))
         .order_by("project__name", "name")
     )
     return render(request, "catalog/regions.html", {"regions": regions})
@@ -98,6 +102,9 @@ def show_region(request: HttpRequest, region_id: int) -> HttpResponse:
             "samples_count": samples.count(),
             "samples": samples[:60],
             "picture": _first_picture(region),
+            "photos": region.samples.filter(kind=Sample.Kind.STREET_VIEW).order_by("pk")[:24],
+            "photos_count": region.samples.filter(kind=Sample.Kind.STREET_VIEW).count(),
+            "posts_count": region.samples.filter(kind=Sample.Kind.POST).count(),
         },
     )
 

@@ -6,8 +6,10 @@ import pytest
 from django.test import Client
 
 from geoquorum.campaigns import services
-from geoquorum.campaigns.models import RoundSample, Vote
+from geoquorum.campaigns.models import ConsensusRun, RoundSample, Vote
 from geoquorum.campaigns.services import RefusedError
+from geoquorum.campaigns.services.second_round import start_second_round
+from geoquorum.catalog.models import Sample
 from tests import given
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +120,38 @@ def test_fields_of_an_answer_are_checked_before_anything_is_stored(project):
     assert not Vote.objects.exists()
     assert post(client, address, **ballot, answer={"box": [0.1, 0.2, 0.3, 0.4]})[0] == 200
     assert Vote.objects.get().answer == {"box": [0.1, 0.2, 0.3, 0.4]}
+
+
+def test_a_curator_makes_a_review_of_a_consensus_from_its_page(project):
+    run = given.consensus(project, [given.city(project)])
+    curator = Client()
+    curator.force_login(given.member(project, "curator"))
+    page = f"/campaigns/{run.campaign_id}/consensus/"
+    address = f"{page}{run.pk}/review/"
+    assert address in curator.get(page).content.decode()
+    answer = curator.post(address)
+    review = project.campaigns.get(question="yes_no_review")
+    assert answer.url == f"/campaigns/{review.pk}/"
+    assert review.state == "draft"
+    expert = client_of(project)
+    assert address not in expert.get(page).content.decode()
+    assert expert.post(address).status_code == 403
+    assert project.campaigns.count() == 2
+
+
+def test_a_consensus_about_other_classes_is_not_reviewed(project):
+    campaign = given.photo_campaign(project, count=2)
+    run = ConsensusRun(campaign=campaign)
+    with pytest.raises(RefusedError, match="asks about classes of 'lcz17'"):
+        services.read_proposals(run)
+
+
+def test_a_second_round_asks_what_the_first_asked(project, review):
+    campaign, codes = review
+    services.close_campaign(campaign=campaign, by=None)
+    campaign.refresh_from_db()
+    samples = list(Sample.objects.filter(pk__in=list(codes)[:1]))
+    start_second_round(campaign=campaign, samples=samples, quota=1, by=given.member(project, "curator"))
+    status, body = post(client_of(project), f"/campaigns/{campaign.pk}/claims/", count=3)
+    assert status == 200
+    assert [one["sample"]["prompt"] for one in body["assignments"]] == ["3"]

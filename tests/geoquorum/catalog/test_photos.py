@@ -191,3 +191,18 @@ def test_real_photos_are_served_without_a_byte_of_metadata(real_data):
         for trace in (b"Exif", b"xmpmeta", b"8BIM", b"ICC_PROFILE", b"iPhone", b"MAP"):
             assert trace not in content[:4_096]
         assert not Image.open(Path(find_photo(one.sample).uri)).getexif()
+
+
+def test_the_pages_of_regions_tell_patches_photos_and_posts_apart():
+    project = given.project(is_simulated=True)
+    samples = given.street_photos(project, count=3)
+    given.posts(project, count=2)
+    client = client_of(given.member(project))
+    region = samples[0].region
+    page = client.get(f"/catalog/regions/{region.pk}/").content.decode()
+    assert "16 patches" in page
+    assert "3 street photos" in page
+    assert "2 posts" in page
+    assert f"/catalog/samples/{samples[0].pk}/photo.jpg" in page
+    row = client.get("/catalog/").content.decode().split("<tbody>")[1]
+    assert [f'<td class="n">{count}</td>' in row for count in (16, 3, 2)] == [True] * 3

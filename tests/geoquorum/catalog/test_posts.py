@@ -208,6 +208,7 @@ def test_erasing_an_author_empties_words_pictures_and_hashes(tmp_path):
         post = Post.objects.get(sample=sample)
         assert (post.text, post.author, post.source_key, post.language) == ("", "", "", "")
         assert post.erased_at is not None
+        assert Sample.objects.get(pk=sample.pk).captured_from is None
         assert describe_samples([sample])[sample.pk]["is_erased"]
     assert not file.exists()
     assert find_photo(pictured) is None

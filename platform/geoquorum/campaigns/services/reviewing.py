@@ -48,5 +48,11 @@ def propose(*, round: Round, proposals: Mapping[int, str]) -> None:
 
 
 def read_proposals(run: ConsensusRun) -> dict[int, str]:
-    """The label of every sample of a consensus: what a review of it proposes."""
+    """The label of every sample of a consensus: what a review of it proposes; of other classes it proposes none."""
+    asked = questions.find(QUESTION).prompt_scheme
+    if run.campaign.scheme != asked:
+        raise RefusedError(
+            f"A review asks about classes of {asked!r}; this campaign's are those of {run.campaign.scheme!r}.",
+            status=400,
+        )
     return dict(run.rows.exclude(code="").values_list("sample_id", "code"))

@@ -18,6 +18,7 @@ from geoquorum.campaigns.label_maps import choose_cities, draw_maps
 from geoquorum.campaigns.models import Campaign, Consensus, ConsensusRun
 from geoquorum.campaigns.services.adjudication import latest_decisions
 from geoquorum.campaigns.services.declaring import scheme_of
+from geoquorum.campaigns.services.reviewing import QUESTION
 from geoquorum.campaigns.views.runs import choose_run, latest_runs
 from geoquorum.campaigns.views.tables import answer_csv
 from geoquorum.campaigns.vote_bars import draw_votes
@@ -36,7 +37,9 @@ def show_consensus(request: HttpRequest, campaign_id: int) -> HttpResponse:
     run = choose_run(request, campaign, runs)
     context: dict[str, Any] = {"campaign": campaign, "runs": runs, "run": run, "is_waiting": _is_waiting(campaign)}
     if run is not None:
-        context |= _describe(request, run, is_curator=member.role != Role.EXPERT)
+        is_curator = member.role != Role.EXPERT
+        context |= _describe(request, run, is_curator=is_curator)
+        context["can_be_reviewed"] = is_curator and campaign.scheme == questions.find(QUESTION).prompt_scheme
     return render(request, "campaigns/consensus.html", context)
 
 
