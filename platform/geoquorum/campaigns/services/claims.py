@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from geoquorum.accounts.models import Expert
 from geoquorum.campaigns.models import Assignment, Campaign, Round, Session
@@ -158,8 +158,8 @@ def _take(state: dict[str, Any], values: dict[str, Any], wanted: int) -> tuple[l
         taken += special
         if rest := run - len(special):
             start = random.Random(f"{state['seed']}/{values['expert']}/{first + len(taken)}").randrange(RING)
-            new, is_contended = _take_ordinary(state, values, rest, start)
-            taken += new
+            new, is_blocked = _take_ordinary(state, values, rest, start)
+            taken, is_contended = taken + new, is_contended or is_blocked
     if taken:
         fetch_row(MOVE_ON, values | {"taken": len(taken)})
     return taken, is_contended
@@ -182,10 +182,9 @@ def _take_ordinary(state: dict[str, Any], values: dict[str, Any], wanted: int, s
 
 
 def _take_hidden(values: dict[str, Any], kind: str, count: int) -> list[int]:
-    with connection.cursor() as cursor:
-        asked = {"campaign_id": values["campaign"], "expert_id": values["expert"], "session_id": values["session"]}
-        found = (hidden.take(cursor, **asked, kind=kind, lease_s=values["lease"]) for _ in range(count))
-        return [number for number in found if number is not None]
+    asked = {"campaign_id": values["campaign"], "expert_id": values["expert"], "session_id": values["session"]}
+    found = (hidden.take(**asked, kind=kind, lease_s=values["lease"]) for _ in range(count))
+    return [number for number in found if number is not None]
 
 
 def _runs(words: Sequence[str]) -> list[tuple[str, int]]:
