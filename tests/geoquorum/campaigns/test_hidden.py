@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from geoquorum.campaigns.models import Assignment, Campaign, Gold, Round, RoundSample
 from geoquorum.campaigns.services import Ballot, cast_vote, latest_votes
@@ -19,10 +19,8 @@ def campaign(db):
 
 
 def take_one(campaign, expert, kind):
-    with transaction.atomic(), connection.cursor() as cursor:
-        return take(
-            cursor, campaign_id=campaign.pk, expert_id=expert.pk, kind=kind, session_id=None, lease_s=600
-        )  # fmt: skip
+    with transaction.atomic():
+        return take(campaign_id=campaign.pk, expert_id=expert.pk, kind=kind, session_id=None, lease_s=600)
 
 
 def add_gold(campaign, sample, code="6", use="monitor"):

@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 from django.conf import settings
 
+from geoquorum.statements import execute, fetch_row
+
 Word = Literal["vote", "gold", "repeat"]
 PURPOSES = ("gold", "repeat")
 QUOTA = 30_000  # places of a hidden sample: more than there will be experts, and still a smallint
@@ -40,7 +42,7 @@ ON CONFLICT DO NOTHING RETURNING id
 """
 # Gold that the expert has met in no round; first what the campaign does not ask about anyway, so few are met twice.
 FIND_GOLD = """
-SELECT g.sample_id FROM campaigns_gold g JOIN campaigns_campaign c ON c.id = g.campaign_id
+SELECT g.sample_id AS id FROM campaigns_gold g JOIN campaigns_campaign c ON c.id = g.campaign_id
 WHERE g.campaign_id = %(campaign)s AND g.use = 'monitor' AND NOT EXISTS (
   SELECT FROM campaigns_assignment a JOIN campaigns_round r ON r.id = a.round_id
   WHERE r.campaign_id = %(campaign)s AND a.sample_id = g.sample_id AND a.expert_id = %(expert)s
@@ -50,7 +52,7 @@ ORDER BY EXISTS (SELECT FROM campaigns_roundsample s WHERE s.round_id = %(main)s
 """
 # What was answered before the latest own votes, in an order of its own; the conditions are tried until one row holds.
 FIND_REPEAT = """
-SELECT old.sample_id FROM (
+SELECT old.sample_id AS id FROM (
   SELECT sample_id FROM (
     SELECT sample_id, max(id) AS last FROM campaigns_vote
     WHERE expert_id = %(expert)s AND round_id = %(main)s GROUP BY sample_id ORDER BY last DESC OFFSET %(after)s
@@ -69,7 +71,7 @@ SELECT %(side)s, %(sample)s, 0, %(kind)s = 'gold', coalesce(
   (SELECT prompt FROM campaigns_roundsample WHERE round_id = %(main)s AND sample_id = %(sample)s), ''), 0, 0, 0
 ON CONFLICT (round_id, sample_id) DO NOTHING
 """
-LOCK_SAMPLE = "SELECT FROM campaigns_roundsample WHERE round_id = %(side)s AND sample_id = %(sample)s FOR UPDATE"
+LOCK_SAMPLE = "SELECT id FROM campaigns_roundsample WHERE round_id = %(side)s AND sample_id = %(sample)s FOR UPDATE"
 # The lowest free place by a walk along the places taken: the quota is far too large to try them all.
 TAKE = """
 WITH free AS (
@@ -107,24 +109,21 @@ def due(seed: int, expert_id: int, first: int, count: int, policy: Mapping[str, 
     return ["gold" if draw < gold else "repeat" if draw < gold + repeat else "vote" for draw in draws]
 
 
-def take(
-    cursor: Any, *, campaign_id: int, expert_id: int, kind: str, session_id: int | None, lease_s: int
-) -> int | None:
+def take(*, campaign_id: int, expert_id: int, kind: str, session_id: int | None, lease_s: int) -> int | None:
     """A claim on gold or on a repeat inside the caller's transaction: its number, or None where nothing fits now."""
     values: dict[str, Any] = {"campaign": campaign_id, "expert": expert_id, "kind": kind, "turn": TURN}
     values |= {"session": session_id, "lease": lease_s, "quota": QUOTA, "after": REPEAT_AFTER}
-    cursor.execute(PLACES, values)
-    places = cursor.fetchone()
-    if places is None or places[0] is None:
+    places = fetch_row(PLACES, values)
+    if places is None or places["main"] is None:
         return None
-    values |= {"main": places[0], "side": places[1] or 0}
-    values["sample"] = _fetch_id(cursor, FIND_GOLD if kind == "gold" else FIND_REPEAT, values)
-    values["side"] = places[1] or (values["sample"] and _fetch_id(cursor, MAKE_ROUND, values))
+    values |= {"main": places["main"], "side": places["side"] or 0}
+    values["sample"] = _fetch_id(FIND_GOLD if kind == "gold" else FIND_REPEAT, values)
+    values["side"] = places["side"] or (values["sample"] and _fetch_id(MAKE_ROUND, values))
     if values["sample"] is None or values["side"] is None:
         return None
-    cursor.execute(ADD_SAMPLE, values)
-    cursor.execute(LOCK_SAMPLE, values)
-    return _fetch_id(cursor, TAKE, values)
+    if fetch_row(LOCK_SAMPLE, values) is None:
+        execute(ADD_SAMPLE, values)  # nobody else adds it meanwhile: hidden claims are taken one at a time
+    return _fetch_id(TAKE, values)
 
 
 def _draw(name: str) -> float:
@@ -133,7 +132,6 @@ def _draw(name: str) -> float:
     return int.from_bytes(digest[:8]) / 2**64
 
 
-def _fetch_id(cursor: Any, statement: str, values: dict[str, Any]) -> int | None:
-    cursor.execute(statement, values)
-    row = cursor.fetchone()
-    return None if row is None else int(row[0])
+def _fetch_id(statement: str, values: dict[str, Any]) -> int | None:
+    row = fetch_row(statement, values)
+    return None if row is None else int(row["id"])
