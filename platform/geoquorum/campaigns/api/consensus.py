@@ -16,7 +16,7 @@ router = Router()
 Method = Annotated[str, Query(max_length=60, pattern=r"^\w+$", description="name of a consensus method")]
 
 
-class RunOut(Schema):
+class ConsensusRunOut(Schema):
     """One method applied to one round's votes up to `last_vote`."""
 
     id: int
@@ -65,7 +65,7 @@ class LabelsOut(PageOut[LabelOut]):
     last_vote: int | None
 
 
-@router.get("/{int:campaign_id}/runs", response=PageOut[RunOut], operation_id="list_consensus_runs")
+@router.get("/{int:campaign_id}/runs", response=PageOut[ConsensusRunOut], operation_id="list_consensus_runs")
 def list_runs(request: HttpRequest, campaign_id: int, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """Consensus runs that are ready, the newest first."""
     campaign, _member = access.find_results(user=request.user, campaign_id=campaign_id)
