@@ -124,7 +124,8 @@ def close_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
     record(project=held.project, actor=by, action="campaign closed", subject=f"campaign {held.pk}", detail=detail)
     campaign.refresh_from_db()
     add_seals(campaign_id=held.pk, until=LAST)
-    transaction.on_commit(partial(write_anchor, campaign_id=held.pk))
+    # A disk that refuses the file does not undo the close; `manage.py seal` completes it.
+    transaction.on_commit(partial(write_anchor, campaign_id=held.pk), robust=True)
     round = current_round(campaign=campaign)
     if round.assignments.filter(state=Assignment.State.ANSWERED).exists():
         start_consensus(round=round, by=by)
