@@ -21,7 +21,7 @@ from geoquorum.campaigns.models import ConsensusRun
 from geoquorum.campaigns.sample_pictures import first_picture
 from geoquorum.campaigns.services import agreement
 from geoquorum.campaigns.services.declaring import scheme_of
-from geoquorum.campaigns.views.runs import choose_run, latest_runs
+from geoquorum.campaigns.views.runs import choose_run, entitle, latest_runs
 from geoquorum.campaigns.views.tables import answer_csv
 
 APART_SHOWN = 24
@@ -86,6 +86,7 @@ def _describe(request: HttpRequest, run: ConsensusRun, *, is_curator: bool) -> d
     known = request.user.experts.filter(project=run.campaign.project).first()
     return {
         "scheme": scheme,
+        "data": f"{run.campaign.slug}, {entitle(run).title}, {_('run')} {run.pk}",
         "found": found,
         "figures": [{"name": pictures.NAMES[name], **one} for name, one in found["figures"].items()],
         "least_named": pictures.LEAST_NAMED,
