@@ -16,6 +16,8 @@ AnswerKind = Literal["class", "labels", "boxes", "mask"]
 
 # Used where nobody names a method. Chosen on simulated panels and real crowds: see tests/benchmarks/accuracy.py.
 DEFAULT = "item_difficulty"
+# The same for adaptive campaigns, whose hard samples have more votes than the easy ones.
+ADAPTIVE_DEFAULT = "lookalikes"
 
 # A sample is settled when its top class has at least this probability, on at least this many votes. It is disputed when
 # the top class stays below `disputed_below`, on a tie, or when at most half of its votes name the label.

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from django.urls import reverse
 
@@ -160,3 +161,16 @@ def test_scores_of_experts_are_for_curators_only(client):
     run = ConsensusRun.objects.filter(campaign=campaign).first()
     assert client.get(reverse("campaigns:csv", args=[campaign.pk, run.pk, "experts"])).status_code == 404
     assert "simulated-01" not in client.get(reverse("campaigns:consensus", args=[campaign.pk])).content.decode()
+
+
+def test_an_adaptive_campaign_is_labelled_by_a_method_that_knows_of_hard_samples():
+    policy = {"kind": "adaptive", "minimum": 2, "maximum": 3, "settle_at": 0.9}
+    campaign = given.campaign(given.project(), count=2, quota=3, policy=policy)
+    round = services.current_round(campaign=campaign)
+    ids = list(round.round_samples.values_list("sample", flat=True))
+    table = pa.table({"voter": ["a", "b", "a"], "sample": [ids[0], ids[0], ids[1]], "code": ["3", "3", "A"]})
+    services.import_votes(round=round, table=table, by=None)
+    services.close_campaign(campaign=campaign, by=None)
+    assert list(campaign.consensus_runs.order_by("pk").values_list("method", flat=True)) == ["majority", "lookalikes"]
+    for run in campaign.consensus_runs.all():
+        assert given.work(run.job, services.refit).state == "done"

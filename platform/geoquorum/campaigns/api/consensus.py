@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Path, Query, Router, Schema
 
-from annotation.consensus import DEFAULT
 from geoquorum.campaigns import access, services
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.paging import Cursor, Limit, PageOut, cut_page
@@ -85,14 +84,15 @@ def list_labels(
 
 @router.get("/{int:campaign_id}/consensus", response=LabelsOut, operation_id="list_consensus")
 def list_consensus(
-    request: HttpRequest, campaign_id: int, method: Method = DEFAULT, cursor: Cursor = None, limit: Limit = 100
+    request: HttpRequest, campaign_id: int, method: Method = "", cursor: Cursor = None, limit: Limit = 100
 ) -> Any:
     """Labels by the newest run of one method, the default method unless another is named."""
     campaign, _member = access.find_results(user=request.user, campaign_id=campaign_id)
-    ready = ConsensusRun.objects.filter(campaign=campaign, method=method, state=ConsensusRun.State.READY)
+    wanted = method or services.list_methods(campaign)[-1]
+    ready = ConsensusRun.objects.filter(campaign=campaign, method=wanted, state=ConsensusRun.State.READY)
     run = ready.order_by("-pk").first()
     if run is None:
-        raise services.RefusedError(f"There is no consensus by {method[:60]!r} yet.", status=404)
+        raise services.RefusedError(f"There is no consensus by {wanted[:60]!r} yet.", status=404)
     return _show_labels(run, cursor, limit)
 
 

@@ -2,7 +2,7 @@
 
 from geoquorum.campaigns.services.ballots import Ballot, Receipt
 from geoquorum.campaigns.services.claims import claim, release_expired
-from geoquorum.campaigns.services.consensus import METHODS, refit, settle, start_consensus, summarise
+from geoquorum.campaigns.services.consensus import METHODS, list_methods, refit, settle, start_consensus, summarise
 from geoquorum.campaigns.services.declaring import refuse_if_question_changed, scheme_of
 from geoquorum.campaigns.services.imports import import_votes, tabulate_panel
 from geoquorum.campaigns.services.lifecycle import (
@@ -57,6 +57,7 @@ __all__ = [
     "import_votes",
     "latest_votes",
     "list_history",
+    "list_methods",
     "list_unblindings",
     "open_campaign",
     "pause_session",

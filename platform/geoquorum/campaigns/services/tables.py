@@ -3,8 +3,8 @@
 import pyarrow as pa
 
 from annotation.votes import VoteTable, from_records
-from fusion import scheme as schemes
 from geoquorum.campaigns.models import Round
+from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.copying import copy_out
 
 # The latest revision of each assignment, if it is an answer; ids grow in the order of the lock on the sample's row.
@@ -34,7 +34,7 @@ def latest_votes(*, round: Round, until: int | None = None) -> VoteTable:
         rows["sample"],
         rows["voter"],
         rows["answer"],
-        codes=schemes.find(round.campaign.scheme).codes,
+        codes=scheme_of(round.campaign).codes,
         sure=rows["sure"].to_numpy(),
         seconds=rows["seconds"].to_numpy(),
     )

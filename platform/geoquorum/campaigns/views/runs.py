@@ -5,12 +5,15 @@ from typing import Any
 from django.http import Http404, HttpRequest
 
 from annotation import consensus as methods_of
+from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Campaign, ConsensusRun, Round
 
 
 def latest_runs(campaign: Campaign) -> list[ConsensusRun]:
     """The newest ready run of each method and round: rounds over all samples first, in each the default method."""
-    ready = ConsensusRun.objects.filter(campaign=campaign, state=ConsensusRun.State.READY).select_related("round")
+    ready = ConsensusRun.objects.filter(campaign=campaign, state=ConsensusRun.State.READY).select_related(
+        "round", "campaign"
+    )
     latest = {(run.round_id, run.method): run for run in ready.order_by("pk")}
     return sorted(map(entitle, latest.values()), key=_order)
 
@@ -39,4 +42,5 @@ def choose_run(request: HttpRequest, campaign: Campaign, runs: list[ConsensusRun
 
 
 def _order(run: ConsensusRun) -> tuple[Any, ...]:
-    return (run.round.purpose != Round.Purpose.VOTE, -run.round.number, run.method != methods_of.DEFAULT, run.method)
+    preferred = services.list_methods(run.campaign)[-1]
+    return (run.round.purpose != Round.Purpose.VOTE, -run.round.number, run.method != preferred, run.method)

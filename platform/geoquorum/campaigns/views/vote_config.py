@@ -8,9 +8,9 @@ from django.urls import reverse
 
 from annotation import question as questions
 from annotation.question import Question
-from fusion import scheme as schemes
 from geoquorum.accounts.models import Expert
 from geoquorum.accounts.preferences import read_preferences
+from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services.shown import list_views
 
@@ -21,7 +21,7 @@ TOLD = ("code", "sign", "name", "colour", "ink", "key", "group", "help", "aerial
 
 def configure(campaign: Campaign, expert: Expert, own: dict[str, int]) -> dict[str, Any]:
     """The JSON block `vote-config`; its shape is described in `views.voting`."""
-    question, scheme = questions.find(campaign.question), schemes.find(campaign.scheme)
+    question, scheme = questions.find(campaign.question), services.scheme_of(campaign)
     return {
         "campaign": campaign.pk,
         "name": campaign.name,

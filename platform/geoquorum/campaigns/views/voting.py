@@ -33,7 +33,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation import question as questions
-from fusion import scheme as schemes
 from geoquorum.accounts.models import Expert
 from geoquorum.campaigns import access, services
 from geoquorum.campaigns.models import Assignment, CampaignState, Round, Session
@@ -69,7 +68,7 @@ def show_vote(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "campaign": campaign,
         "expert": expert,
         "question": question,
-        "scheme": schemes.find(campaign.scheme),
+        "scheme": services.scheme_of(campaign),
         "views": list_views(campaign),
         "config": configure(
             campaign, expert or Expert(user=request.user), _own(services.current_round(campaign=campaign), expert)
