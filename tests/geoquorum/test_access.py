@@ -37,6 +37,7 @@ NOTHING_BUT_A_LOGIN = "302 404 404 404 404 404 404"
 PROGRAMS = "401 200 200 200 200 200 200"
 PROGRAMS_OF_MEMBERS = "401 404 404 404 200 200 200"
 PROGRAMS_OF_CURATORS = "401 404 404 404 403 200 200"
+WITHOUT_FILE = "401 422 422 422 422 422 422"  # the file is missing, and nobody looked further
 NOBODY_HERE = "401 404 404 404 404 404 404"  # no claim is held
 TABLE: dict[str, tuple[str, str]] = {
     "": (OWN_PAGE, NO_SUCH_METHOD),
@@ -133,6 +134,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "api/v1/campaigns/<int:campaign_id>/runs/<int:run_id>/labels": (PROGRAMS_OF_MEMBERS, NEVER),
     "api/v1/campaigns/<int:campaign_id>/votes.<form>": (PROGRAMS_OF_CURATORS, NEVER),
     "api/v1/campaigns/<int:campaign_id>/samples.<form>": (PROGRAMS_OF_CURATORS, NEVER),
+    "api/v1/campaigns/<int:campaign_id>/votes/import": (NEVER, WITHOUT_FILE),
+    "api/v1/projects/<slug>/samples/import": (NEVER, WITHOUT_FILE),
+    "api/v1/projects/<slug>/areas/import": (NEVER, WITHOUT_FILE),
     "api/v1/versions": (PROGRAMS, NEVER),
     "api/v1/versions/<int:version_id>": (PROGRAMS_OF_CURATORS, NEVER),
     "api/v1/versions/<int:version_id>/exports": (PROGRAMS_OF_CURATORS, NEVER),
