@@ -110,26 +110,27 @@ def test_posts_are_judged_by_keyboard_with_their_language(sign_in: SignIn) -> No
 
 
 WORDS = {
-    "markup": "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script> &amp; <b>hall</b>",
+    "markup": "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script> &amp; <b>x</b>",
     "arabic": "افتتاح المدرسة الجديدة في حيّنا اليوم 🏫",
     "emoji": "👩‍👩‍👧‍👦 at the bakery 🥐🥐🥐",
     "long": "Donaudampfschifffahrtsgesellschaft" * 12,
 }
 
 
-@pytest.mark.parametrize("kind", WORDS)
-def test_words_of_a_post_are_only_words(kind: str, sign_in: SignIn) -> None:
-    campaign = given.post_campaign(given.project(is_simulated=True), count=1)
-    Post.objects.update(text=WORDS[kind])
-    page = open_vote(campaign, sign_in)
-    text = page.locator("[data-post-text]")
-    expect(text).to_have_text(WORDS[kind])
-    assert page.title() != "broken"
-    assert text.locator("*").count() == 0
-    direction = text.evaluate("element => getComputedStyle(element).direction")
-    assert direction == ("rtl" if kind == "arabic" else "ltr")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert text.evaluate("element => element.scrollWidth <= element.clientWidth + 1")
+def test_words_of_a_post_are_only_words(sign_in: SignIn) -> None:
+    page = open_vote(given.post_campaign(given.project(is_simulated=True), count=1), sign_in)
+    for kind, words in WORDS.items():
+        Post.objects.update(text=words)
+        page.reload()
+        wait_ready(page, "")
+        text = page.locator("[data-post-text]")
+        expect(text).to_have_text(words)
+        assert page.title() != "broken"
+        assert text.locator("*").count() == 0
+        direction = text.evaluate("element => getComputedStyle(element).direction")
+        assert direction == ("rtl" if kind == "arabic" else "ltr")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert text.evaluate("element => element.scrollWidth <= element.clientWidth + 1")
 
 
 def test_a_review_is_answered_by_keys(sign_in: SignIn) -> None:
