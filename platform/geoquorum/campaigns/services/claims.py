@@ -17,7 +17,7 @@ from geoquorum.campaigns.services import hidden
 from geoquorum.campaigns.services.candidates import choose, find_candidates, rate
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.lifecycle import RING
-from geoquorum.campaigns.services.participation import count_anew
+from geoquorum.campaigns.services.participation import begin
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.statements import fetch_row, fetch_rows
 
@@ -148,7 +148,7 @@ def _refuse_unless_qualified(state: dict[str, Any]) -> None:
 def _take(state: dict[str, Any], values: dict[str, Any], wanted: int) -> tuple[list[int], bool]:
     """New claims, ordinary runs and hidden ones in the order of their numbers."""
     policy, first = state["policy"], state["claims"] or 0
-    values["participation"] = state["participation"] or count_anew(round_id=values["round"], expert_id=values["expert"])
+    values["participation"] = state["participation"] or begin(round_id=values["round"], expert_id=values["expert"])
     values["last_place"], taken, is_contended = state["last_place"] or "", [], False
     words = ["vote"] * wanted
     if state["purpose"] in ("vote", "dispute"):

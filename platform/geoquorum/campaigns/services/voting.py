@@ -13,7 +13,7 @@ from geoquorum.campaigns.services import beliefs
 from geoquorum.campaigns.services.ballots import Ballot, Receipt, check_ballot, used_elsewhere
 from geoquorum.campaigns.services.declaring import refuse_if_question_changed, scheme_of
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
-from geoquorum.campaigns.services.participation import count_anew
+from geoquorum.campaigns.services.participation import begin
 from geoquorum.campaigns.services.posterior import move_vote
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.statements import fetch_row
@@ -143,7 +143,7 @@ def _decide(ballot: Ballot, found: dict[str, Any], expert: Expert) -> dict[str, 
         "state_after": after,
         "answered_change": (after == "answered") - (before == "answered"),
         "skipped_change": (after == "skipped") - (before == "skipped"),
-        "participation": found["participation"] or count_anew(round_id=found["round_id"], expert_id=expert.pk),
+        "participation": found["participation"] or begin(round_id=found["round_id"], expert_id=expert.pk),
     }
     answered = found["answered"] + change["answered_change"]
     return change | _decide_place(ballot, found) | _decide_posterior(ballot, found, scheme, expert.pk, answered)
