@@ -18,6 +18,7 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
+from annotation import question as questions
 from annotation.panel import make_panel
 from fusion import scheme as schemes
 from fusion.errors import GeoquorumError
@@ -28,6 +29,7 @@ from geoquorum.accounts.models import Project, Role, User
 from geoquorum.accounts.services import add_member
 from geoquorum.campaigns import services as campaigns
 from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
+from geoquorum.catalog import made_up
 from geoquorum.catalog import services as catalog
 from geoquorum.catalog.models import Reference, Region, Sample
 from geoquorum.queue.models import Job, JobState
@@ -41,6 +43,7 @@ FIRST_SEED = 1
 VOTED_CITIES = 6  # four to train on, one to choose by, one held out
 CELLS = 20
 EXPERTS = 10
+PHOTOS, POSTS = 24, 40
 TRUTH = "simulated truth"
 MODALITIES = [{"modality": "sentinel1", "season": ""}, {"modality": "sentinel2", "season": "summer"}]
 LOGINS = (("admin", Role.ADMIN), ("curator", Role.CURATOR), ("expert-1", Role.EXPERT), ("expert-2", Role.EXPERT))
@@ -78,6 +81,7 @@ def build_demo(*, seed: int | None, say: Say) -> Demo:
     stages: tuple[tuple[str, Callable[[Demo], None]], ...] = (
         ("world", _make_world),
         ("votes", _collect_votes),
+        ("photos, posts", _take_photos_and_posts),
         ("consensus", _find_consensus),
         ("release", _freeze_version),
         ("training", _train),
@@ -191,7 +195,9 @@ def _collect_votes(demo: Demo) -> None:
     demo.closed = _find_campaign(demo, "Ten simulated experts", voted, quota=EXPERTS)
     if demo.closed.state == CampaignState.CLOSED:
         return
-    references = Reference.objects.filter(sample__region__in=voted, source=TRUTH).order_by("sample_id")
+    references = Reference.objects.filter(sample__region__in=voted, scheme=scheme.name, source=TRUTH).order_by(
+        "sample_id"
+    )
     shares = np.array([reference.distribution for reference in references])
     panel = make_panel(demo.seed, EXPERTS, scheme.name)
     said = panel.vote(
@@ -207,7 +213,23 @@ def _collect_votes(demo: Demo) -> None:
     campaigns.close_campaign(campaign=demo.closed, by=None)
 
 
-def _find_campaign(demo: Demo, name: str, regions: list[Region], *, quota: int) -> Campaign:
+def _take_photos_and_posts(demo: Demo) -> None:
+    """Drawn street photos and invented posts of the city that is left for people, and a campaign on each."""
+    region = _cities(demo)[-1]
+    city = plan_world(demo.seed, cities=VOTED_CITIES + 1, cells=CELLS).cities[-1]
+    folder = settings.GEOQUORUM_DATA / "worlds" / f"seed-{demo.seed}"
+    if not region.samples.filter(kind=Sample.Kind.STREET_VIEW).exists():
+        made_up.take_photos(region=region, city=city, folder=folder / "photos", count=PHOTOS, seed=demo.seed)
+    if not region.samples.filter(kind=Sample.Kind.POST).exists():
+        made_up.take_posts(region=region, city=city, folder=folder / "posts", count=POSTS, seed=demo.seed)
+    about = {"regions": [region], "quota": 3}
+    _find_campaign(demo, "Buildings of " + region.name, question="street_view_building", scheme="building_use", **about)
+    _find_campaign(demo, "Posts from " + region.name, question="social_post", scheme="post_building_function", **about)
+
+
+def _find_campaign(
+    demo: Demo, name: str, regions: list[Region], *, quota: int, question: str = "lcz_patch", scheme: str = "lcz17"
+) -> Campaign:
     found = demo.project.campaigns.filter(name=name).first()
     if found is not None:
         return found
@@ -215,9 +237,9 @@ def _find_campaign(demo: Demo, name: str, regions: list[Region], *, quota: int) 
         campaign = campaigns.create_campaign(
             project=demo.project,
             name=name,
-            question="lcz_patch",
-            scheme="lcz17",
-            samples=Sample.objects.filter(region__in=regions).order_by("pk"),
+            question=question,
+            scheme=scheme,
+            samples=Sample.objects.filter(region__in=regions, kind=questions.find(question).sample_kind).order_by("pk"),
             quota=quota,
             by=None,
             seed=demo.seed,

@@ -70,7 +70,12 @@ class CampaignForm(forms.Form):
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        self.fields["question"].choices = [(name, kind.title) for name, kind in questions.load_all().items()]
+        self.fields["question"].choices = [
+            # A review is started from a consensus, which proposes the classes.
+            (name, kind.title)
+            for name, kind in questions.load_all().items()
+            if kind.prompt_scheme is None
+        ]
         self.fields["scheme"].choices = [(name, kind.title) for name, kind in schemes.load_all().items()]
         self.fields["regions"].queryset = Region.objects.filter(project=project).order_by("name")
 

@@ -18,6 +18,7 @@ from annotation.votes import VoteTable
 from fusion.errors import GeoquorumError
 from geoquorum.accounts.models import User
 from geoquorum.campaigns.models import Assignment, Campaign, CampaignState, Consensus, ConsensusRun, Round, Vote
+from geoquorum.campaigns.services.agreement import find_agreement
 from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.campaigns.services.tables import latest_votes
@@ -73,6 +74,7 @@ def refit(job: Job, claim: Claim) -> dict[str, Any]:
     if run.state != ConsensusRun.State.READY:
         try:
             _fill(run, claim)
+            find_agreement(run)  # so that no page has to
         except GeoquorumError:
             ConsensusRun.objects.filter(pk=run.pk).update(state=ConsensusRun.State.FAILED)
             raise

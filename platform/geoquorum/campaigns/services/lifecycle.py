@@ -47,7 +47,8 @@ def create_campaign(
     chosen = list(samples)
     if asked.scheme not in (None, scheme):
         raise RefusedError(f"Question {question!r} asks for scheme {asked.scheme!r}, not {scheme!r}.", status=400)
-    _check_samples(project, chosen)
+    asked.keys(alphabet)  # refuses a scheme whose keys this question needs for itself
+    _check_samples(project, chosen, asked.sample_kind)
     if quota < 1:
         raise RefusedError("A campaign needs at least one vote per sample.", status=400)
     check_policy(policy or {}, quota)
@@ -140,11 +141,15 @@ def current_round(*, campaign: Campaign) -> Round:
     return round
 
 
-def _check_samples(project: Project, samples: Sequence[Sample]) -> None:
+def _check_samples(project: Project, samples: Sequence[Sample], kind: str) -> None:
     if not samples:
         raise RefusedError("A campaign needs at least one sample; choose a region that has some.", status=400)
     if any(sample.project_id != project.pk for sample in samples):
         raise RefusedError("All samples of a campaign must belong to its project.", status=400)
+    if strange := next((sample for sample in samples if sample.kind != kind), None):
+        raise RefusedError(
+            f"Sample {strange.key!r} is of kind {strange.kind}, and this question is about {kind}.", status=400
+        )
 
 
 def _free_slug(project: Project, name: str) -> str:
