@@ -10,7 +10,7 @@ const BAR_SHARE = 0.3; // longest scale bar, of the picture's side
 
 export class ContextMap {
   constructor(root, page, pictures) {
-    Object.assign(this, { root, page, pictures, step: 1, sample: null, ticket: null });
+    Object.assign(this, { root, page, pictures, step: 1, sample: null, ahead: null, ticket: null });
     this.find = (name) => root.querySelector(`[data-map-${name}]`);
     this.canvas = this.find("picture").querySelector("canvas");
     this.tiles = root.dataset.tiles ? new TileMap(this.find("tiles"), root.dataset) : null;
@@ -46,9 +46,11 @@ export class ContextMap {
     }
   }
 
-  /* The next samples' surroundings, while the map is looked at. */
+  /* The next sample's surroundings while the map is looked at, and no more: wide pictures would hold up the views. */
   prefetch(sample) {
-    if (this.isOpen && !this.tiles) this.load(sample, WIDTHS[this.step]).catch(() => {});
+    if (!this.isOpen || this.tiles || this.ahead === this.sample) return;
+    this.ahead = this.sample;
+    this.load(sample, WIDTHS[this.step]).catch(() => {});
   }
 
   load(sample, cells) {
