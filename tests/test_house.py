@@ -48,6 +48,7 @@ def test_the_standard_library_keeps_its_platform_module_under_pytest() -> None:
     assert platform.system()
 
 
+@pytest.mark.slow
 def test_the_standard_library_keeps_its_platform_module_under_python_m_pytest(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("import platform\n\ndef test_it():\n    assert platform.system()\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:django", "-c", str(ROOT / "pyproject.toml")]
@@ -63,6 +64,7 @@ def test_the_standard_library_keeps_its_platform_module_under_manage_py() -> Non
     assert "on " in answer.stdout, answer.stderr
 
 
+@pytest.mark.slow
 def test_the_standard_library_keeps_its_platform_module_in_a_worker() -> None:
     code = (
         "from celery.bin.celery import celery; import sys, platform; "

@@ -184,6 +184,7 @@ LOOKUPS = (
 
 
 @pytest.mark.parametrize("who", ["expert", "elsewhere"])
+@pytest.mark.slow
 def test_lookups_and_orders_that_nobody_declared_change_no_answer(world, who):
     routes = [route for route in ROUTES if not route.endswith((".png", ".tif", ".bin")) and "exports/" not in route]
     for route in routes:

@@ -33,6 +33,7 @@ def cast(campaign, expert, assignment, **fields):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_hundred_votes_whose_replies_were_cut_off_are_stored_once_each(live_server):
     project = given.project()
     campaign = given.campaign(project, count=100, quota=1)

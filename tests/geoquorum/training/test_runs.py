@@ -103,6 +103,7 @@ def test_a_pack_with_another_hash_is_refused_with_both_hashes(run, version):
     assert run.finished_at is not None
 
 
+@pytest.mark.slow
 def test_a_killed_child_goes_on_from_its_checkpoint_and_finishes(version, tiny, monkeypatch):
     """kill -9 after the first checkpoint; the second attempt resumes there and ends with a report."""
     run = services.start_run(version=version, task="lcz", by=None, changes=tiny | LONG | {"max_seconds": 3})

@@ -16,9 +16,12 @@ export function nameKey(event) {
   return digit ?? NAMES[event.key] ?? (event.key.length === 1 ? event.key.toUpperCase() : event.key);
 }
 
-/* In a field, in a dialog, or on a control that uses the space bar itself. */
+/* In a field, in a dialog, or on a control that uses the space bar itself. A dialog that has just been closed may hold
+   the focus for a moment longer; what is pressed then is meant for the page. */
 function isElsewhere(event) {
   const target = event.target;
-  if (target.closest?.("input, textarea, select, dialog, [contenteditable]") || document.querySelector("dialog[open]")) return true;
+  if (document.querySelector("dialog[open]")) return true;
+  if (target.closest?.("dialog")) return false;
+  if (target.closest?.("input, textarea, select, [contenteditable]")) return true;
   return (event.key === " " || event.key === "Enter") && Boolean(target.closest?.("button, a, summary"));
 }
