@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from functools import cache
 from typing import TypeVar
 
 from fusion.errors import GeoquorumError, UnknownKindError
@@ -9,9 +10,10 @@ from fusion.errors import GeoquorumError, UnknownKindError
 Kind = TypeVar("Kind")
 
 
-def list_names(package: str) -> list[str]:
+@cache  # every vote asks for its question and its scheme, and the folder stays what it is while a process runs
+def list_names(package: str) -> tuple[str, ...]:
     """Names of the kinds in a package, from its file names; imports none of them."""
-    return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)))
 
 
 def find_kind(package: str, name: str, constant: str, contract: type[Kind]) -> Kind:
