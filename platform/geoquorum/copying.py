@@ -3,6 +3,8 @@
 import io
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as csv
 from django.db import connection, models
@@ -39,11 +41,10 @@ def copy_out(query: str, values: dict[str, Any], types: dict[str, pa.DataType]) 
     )
 
 
-def next_ids(model: type[models.Model], count: int) -> list[int]:
+def next_ids(model: type[models.Model], count: int) -> npt.NDArray[np.int64]:
     """Numbers from the sequence of the model's key, for rows that other rows in the same import refer to."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-            [model._meta.db_table, count],
-        )
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')::regclass::oid::bigint", [model._meta.db_table])
+        (sequence,) = cursor.fetchone()
+    query = "SELECT nextval(%(sequence)s::oid::regclass) FROM generate_series(1, %(count)s)"
+    return copy_out(query, {"sequence": sequence, "count": count}, {"id": pa.int64()})["id"].to_numpy()

@@ -24,10 +24,10 @@ SELECT %(project)s, %(region)s, 'patch', 'p' || n, '320/' || n, 'b' || n / 16, 7
 """
 # A multiple of a number without common factors goes once through all places: an order without order.
 ROUND_SAMPLES = """
-INSERT INTO campaigns_roundsample (round_id, sample_id, position, is_gold, prompt, slots_taken, answered, model_version,
-  posterior, is_full)
-SELECT %(round)s, s.id, (row_number() OVER () * 7919 %% %(samples)s) * (%(ring)s / %(samples)s), FALSE, '', %(votes)s,
-  %(votes)s, 0, array_fill(%(share)s::float8, ARRAY[17]), FALSE
+INSERT INTO campaigns_roundsample (round_id, sample_id, quota, position, is_gold, prompt, slots_taken, answered,
+  model_version, posterior, is_full)
+SELECT %(round)s, s.id, %(quota)s, (row_number() OVER () * 7919 %% %(samples)s) * (%(ring)s / %(samples)s), FALSE, '',
+  %(votes)s, %(votes)s, 0, array_fill(%(share)s::float8, ARRAY[17]), FALSE
 FROM catalog_sample s WHERE s.project_id = %(project)s AND s.key <> 'p1'
 """
 EXPERTS = """

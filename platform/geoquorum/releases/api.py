@@ -81,7 +81,8 @@ def list_exports(request: HttpRequest, version_id: int, cursor: Cursor = None, l
     auth=enter(Token.Scope.EXPORT),
     operation_id="download_export",
     openapi_extra={
-        "responses": {200: {"description": "the file", "content": {"application/octet-stream": {"schema": {}}}}}
+        # Each format has its own media type.
+        "responses": {200: {"description": "the file", "content": {"*/*": {"schema": {}}}}}
     },
 )
 def download_export(request: HttpRequest, export_id: int, number: int) -> HttpResponse:

@@ -219,6 +219,6 @@ def test_the_database_itself_refuses_a_place_beyond_the_quota():
     round = services.current_round(campaign=campaign)
     sample = round.round_samples.get().sample
     fields = {"campaign": campaign, "round": round, "sample": sample}
-    for slot, quota, name in [(1, 1, "slot_below_quota"), (1, 2, "quota_is_the_rounds")]:
+    for slot, quota, name in [(1, 1, "slot_below_quota"), (1, 2, "place_is_the_rounds")]:
         with pytest.raises(Exception, match=name):
             Assignment.objects.create(**fields, expert=given.expert(campaign.project), quota=quota, slot=slot)

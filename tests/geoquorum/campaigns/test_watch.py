@@ -236,7 +236,7 @@ def make_repeats(campaign, expert, equal, different, first):
     samples = [row.sample for row in main.round_samples.order_by("pk")[:count]]
     write_votes(campaign, expert, ["6"] * count, [2.0] * count, samples=samples, first=first)
     again, _made = Round.objects.get_or_create(campaign=campaign, number=9, purpose="repeat", quota=30_000)
-    RoundSample.objects.bulk_create(RoundSample(round=again, sample=sample) for sample in samples)
+    RoundSample.objects.bulk_create(RoundSample(round=again, sample=sample, quota=again.quota) for sample in samples)
     codes = ["6"] * equal + ["5"] * different
     write_votes(campaign, expert, codes, [3.0] * count, round=again, samples=samples, first=first)
 

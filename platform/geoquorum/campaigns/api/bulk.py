@@ -17,6 +17,7 @@ from geoquorum.uploads import keep_upload
 
 router = Router()
 Form = Literal["parquet", "csv", "jsonl"]
+FILES = {kind.partition(";")[0]: {"schema": {}} for kind in exports.MEDIA_TYPES.values()}
 VoterKind = Literal["person", "simulated", "model"]
 
 
@@ -28,7 +29,7 @@ class TakenOut(Schema):
 
 @router.get(
     "/{int:campaign_id}/votes.{form}",
-    response={200: None},
+    openapi_extra={"responses": {200: {"description": "the file", "content": FILES}}},
     auth=enter(Token.Scope.EXPORT),
     operation_id="export_votes",
 )
@@ -47,7 +48,7 @@ def export_votes(request: HttpRequest, campaign_id: int, form: Form) -> Any:
 
 @router.get(
     "/{int:campaign_id}/samples.{form}",
-    response={200: None},
+    openapi_extra={"responses": {200: {"description": "the file", "content": FILES}}},
     auth=enter(Token.Scope.EXPORT),
     operation_id="export_samples",
 )

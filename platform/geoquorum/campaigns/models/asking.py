@@ -84,15 +84,19 @@ class Round(models.Model):
 class RoundSample(models.Model):
     """A sample that a round asks about, with the running posterior that closing, routing and settling use.
 
-    `slots_taken` counts claims and answers, `answered` answers alone; `is_full` says that no place is left, so that the
-    index of open samples changes once in a sample's life and not with every claim. `posterior` was made under the
-    round's model of `model_version`: Dirichlet counts, or unnormalised logs in adaptive campaigns. `prompt` is what
-    the question asks of this sample, where that differs ("is this LCZ 3?": "3").
+    `quota` repeats the round's; a foreign key of both columns holds it equal. `slots_taken` counts claims and answers,
+    `answered` answers alone; `is_full` says that no place is left, so that the index of open samples changes once in a
+    sample's life and not with every claim. `posterior` was made under the round's model of `model_version`: Dirichlet
+    counts, or unnormalised logs in adaptive campaigns. `prompt` is what the question asks of this sample, where that
+    differs ("is this LCZ 3?": "3").
     """
 
-    # The unique constraint below begins with the round.
-    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="round_samples", db_index=False)
+    # The unique constraints below begin with the round; (round, quota) refers to it (migration 0004).
+    round = models.ForeignKey(
+        Round, on_delete=models.CASCADE, related_name="round_samples", db_index=False, db_constraint=False
+    )
     sample = models.ForeignKey("catalog.Sample", on_delete=models.PROTECT, related_name="round_samples")
+    quota = models.PositiveSmallIntegerField()
     position = models.PositiveIntegerField(default=0)
     is_gold = models.BooleanField(default=False)
     prompt = models.CharField(max_length=40, blank=True)
@@ -104,7 +108,10 @@ class RoundSample(models.Model):
     settled_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["round", "sample"], name="round_sample_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["round", "sample"], name="round_sample_once"),
+            models.UniqueConstraint(fields=["round", "sample", "quota"], name="round_sample_and_quota"),
+        ]
         indexes = [
             models.Index(
                 fields=["round", "position"],

@@ -16,9 +16,9 @@ class Assignment(models.Model):
     """The mutable row of voting: one expert, one sample, one round. `slot` is the place it takes below the quota;
     a skipped sample and a claim that ran out (released) take none.
 
-    Two foreign keys of two columns each (migrations 0001 and 0003) stand for single ones: (round, quota) holds `quota`
-    equal to the round's, so that the database itself refuses a slot beyond it; (round, sample) names a row of the
-    round, so no sample is asked about that the round does not hold. The campaign is the round's.
+    A foreign key of three columns (migration 0004) names a row of the round: (round, sample, quota). So no sample is
+    asked about that the round does not hold, and `quota` is the round's, which makes "slot below quota" a check of the
+    database. The campaign is the round's.
     """
 
     class State(models.TextChoices):
@@ -37,7 +37,10 @@ class Assignment(models.Model):
     sample = models.ForeignKey(
         "catalog.Sample", on_delete=models.PROTECT, related_name="assignments", db_constraint=False
     )
-    expert = models.ForeignKey("accounts.Expert", on_delete=models.PROTECT, related_name="assignments", db_index=False)
+    # Who claims or is imported has a row in Participation, which the database ties to the expert.
+    expert = models.ForeignKey(
+        "accounts.Expert", on_delete=models.PROTECT, related_name="assignments", db_index=False, db_constraint=False
+    )
     session = models.ForeignKey(
         Session, on_delete=models.SET_NULL, null=True, related_name="assignments", db_index=False
     )

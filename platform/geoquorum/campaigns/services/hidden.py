@@ -66,8 +66,8 @@ LIMIT 1
 """
 ADD_SAMPLE = """
 INSERT INTO campaigns_roundsample
-  (round_id, sample_id, position, is_gold, prompt, slots_taken, answered, model_version)
-SELECT %(side)s, %(sample)s, 0, %(kind)s = 'gold', coalesce(
+  (round_id, sample_id, quota, position, is_gold, prompt, slots_taken, answered, model_version)
+SELECT %(side)s, %(sample)s, %(quota)s, 0, %(kind)s = 'gold', coalesce(
   (SELECT prompt FROM campaigns_roundsample WHERE round_id = %(main)s AND sample_id = %(sample)s), ''), 0, 0, 0
 ON CONFLICT (round_id, sample_id) DO NOTHING
 """

@@ -80,7 +80,7 @@ def add_round(*, campaign: Campaign, samples: Sequence[Sample], quota: int, purp
     order = np.random.default_rng((campaign.seed, number)).permutation(len(samples)) * (RING // len(samples))
     RoundSample.objects.bulk_create(
         (
-            RoundSample(round=new, sample=sample, position=int(position))
+            RoundSample(round=new, sample=sample, quota=quota, position=int(position))
             for sample, position in zip(samples, order, strict=True)
         ),
         batch_size=BATCH,
