@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fusion.errors import BadInputError
 
-Plane = npt.NDArray[np.float32]
+Plane = npt.NDArray[Any]  # float32, or complex64 for complex bands
 LONGEST, DEEPEST = 200, 20
 TOKEN = re.compile(r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[-+*/()]))")
 
@@ -28,7 +29,7 @@ class Expression:
     steps: tuple[str | float, ...]
 
     def compute(self, planes: Mapping[str, Plane]) -> Plane:
-        """The expression pixel by pixel, as float32; not a number where it divides by zero."""
+        """The expression pixel by pixel, float32 or complex64 as its planes; not a number where it divides by zero."""
         stack: list[Plane | np.float32] = []
         for step in self.steps:
             if isinstance(step, float):
@@ -38,7 +39,7 @@ class Expression:
                 stack.append(OPERATIONS[step](left, right))
             else:
                 stack.append(planes[step])
-        return np.asarray(stack[0], dtype=np.float32)
+        return np.asarray(stack[0], dtype=np.complex64 if np.iscomplexobj(stack[0]) else np.float32)
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +59,8 @@ def parse(text: str) -> Expression:
 
 
 def _divide(left: Plane | np.float32, right: Plane | np.float32) -> Plane:
-    return np.asarray(left / np.where(right == 0, np.float32(np.nan), right), dtype=np.float32)
+    with np.errstate(invalid="ignore"):  # of complex values numpy warns, of real ones it does not
+        return np.asarray(left / np.where(right == 0, np.float32(np.nan), right))
 
 
 Operation = Callable[[Plane | np.float32, Plane | np.float32], Plane | np.float32]

@@ -20,6 +20,7 @@ MODALITY = Modality(
         Band(name="cov_im", title="VH VV* covariance, imaginary part, Lee filtered", stretch="asinh", floor=0.005),
     ),
     dtype="float32",
+    times="any",
     views=(
         View(
             name="radar",

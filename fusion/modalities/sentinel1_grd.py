@@ -16,6 +16,7 @@ MODALITY = Modality(
     nodata=0.0,
     # Nothing on land lies outside: the noise floor is near -35 dB and corner reflectors near 30 dB.
     valid_range=(-80.0, 50.0),
+    times="any",
     views=(
         View(
             name="radar",
