@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fusion.errors import PackError
 
-SHARD_BYTES = 512 * 2**20
+SHARD_BYTES = 4 * 2**30  # of 32 x 32 patches 130,000 of Sentinel-1: one shard is gathered by one call, the fastest way
 BLOCK_BYTES = 8 * 2**20  # checked, summed and written at a time, so that memory stays flat
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SAFETENSORS_DTYPES = {
@@ -68,21 +68,46 @@ class HashedFile:
 
 def encode_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     """The header of one tensor called `data`, padded so that its values start on a 64-byte border."""
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    entry = {"data": {"dtype": SAFETENSORS_DTYPES[dtype], "shape": list(shape), "data_offsets": [0, size]}}
-    text = json.dumps(entry, separators=(",", ":")).encode()
+    return encode_headers({"data": (dtype, shape)})
+
+
+def encode_headers(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> bytes:
+    """The header of tensors that follow one another without a gap, the first on a 64-byte border."""
+    entries, start = {}, 0
+    for name, (dtype, shape) in tensors.items():
+        end = start + int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        entries[name] = {"dtype": SAFETENSORS_DTYPES[dtype], "shape": list(shape), "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % 64)
     return len(text).to_bytes(8, "little") + text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """A written shard: its path in the pack, its first sample, how many it holds, and its sha256 and bytes."""
+    """A written shard: its path in the pack, its first sample, how many it holds, and its sha256 and bytes.
+
+    `items` counts the values' first axis where samples are of different lengths.
+    """
 
     path: str
     first: int
     count: int
     entry: dict[str, Any]
+    items: int | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Its entry in the manifest."""
+        place = {"path": self.path, "first": self.first, "count": self.count}
+        return place if self.items is None else {**place, "items": self.items}
+
+
+def check_name(name: str, dtype: str) -> None:
+    """PackError where an array cannot have this name or dtype."""
+    if not NAME.fullmatch(name):
+        raise PackError(f"Array name {name!r}: small letters, digits, '_', '-' and '.' only.")
+    if dtype not in SAFETENSORS_DTYPES:
+        raise PackError(f"Array {name!r}: {dtype} cannot be stored. Known: {', '.join(SAFETENSORS_DTYPES)}.")
 
 
 def check_blocks(
@@ -115,10 +140,7 @@ def write_shards(
     shard_bytes: int = SHARD_BYTES,
 ) -> list[Shard]:
     """arrays/<name>-00000.safetensors and so on, as many as `total` samples need; PackError on too few or too many."""
-    if not NAME.fullmatch(name):
-        raise PackError(f"Array name {name!r}: small letters, digits, '_', '-' and '.' only.")
-    if dtype not in SAFETENSORS_DTYPES:
-        raise PackError(f"Array {name!r}: {dtype} cannot be stored. Known: {', '.join(SAFETENSORS_DTYPES)}.")
+    check_name(name, dtype)
     cutter, rows = _Cutter(iter(blocks)), max(1, shard_bytes // _row_bytes(dtype, shape))
     shards: list[Shard] = []
     for first in range(0, total, rows):

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fusion import modality as modalities
 from fusion.errors import PackError, SpecError
 from fusion.pack import Pack, PackArray
 
@@ -140,8 +139,7 @@ def _describe_input(array: PackArray, *, to_learn: bool) -> InputSpec:
         )
     if statistics is None and to_learn:
         raise PackError(f"Array {array.name!r} has no statistics: the pack has no train samples. Train on another.")
-    declared = {band.name: band for band in modalities.find(entry["modality"]).bands}
-    bands = [declared[name] for name in array.bands]
+    bands = array.modality.bands
     return InputSpec(
         name=array.name,
         modality=str(entry["modality"]),

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,6 +203,14 @@ def test_nan_is_refused_with_the_name_of_the_sample(tmp_path):
         ({"chunks": [make_values()[:, :1]]}, "was promised"),
         ({"bands": ("B4", "B99")}, "no band B99"),
         ({"dtype": "float128"}, "cannot be stored"),
+        ({"bands": ("B4",)}, "1 labels of band for 2 places"),
+        ({"dims": ("band", "y")}, "do not name the 3 axes"),
+        ({"dims": ("band", "y", "y")}, "do not name the 3 axes"),
+        ({"dims": ("band", "y", "width")}, "do not name the 3 axes"),
+        ({"times": ("spring",)}, "1 labels of time for None places"),
+        ({"scale": float("nan")}, "no finite number"),
+        ({"present": np.ones(7, dtype=bool)}, "presence needs 30"),
+        ({"present": np.zeros(N, dtype=bool)}, "no sample has it"),
     ],
 )
 def test_a_wrong_array_is_refused_and_leaves_nothing(tmp_path, changes, reason):
@@ -292,8 +301,8 @@ def test_a_newer_schema_is_refused_in_one_sentence(tmp_path):
     write(tmp_path / "toy-1")
     path = tmp_path / "toy-1" / "pack.json"
     manifest = json.loads(path.read_text())
-    path.write_text(json.dumps({**manifest, "schema_version": 2}))
-    with pytest.raises(PackError, match=r"schema version 2; this Geoquorum reads up to 1\. Update"):
+    path.write_text(json.dumps({**manifest, "schema_version": 3}))
+    with pytest.raises(PackError, match=r"schema version 3; this Geoquorum reads up to 2\. Update"):
         Pack.open(tmp_path / "toy-1")
 
 
@@ -371,19 +380,40 @@ def test_an_unknown_array_target_or_split_is_answered_with_the_known_ones(tmp_pa
         pack.indices("tset")
 
 
-def test_a_ragged_array_is_refused_by_name(tmp_path):
+def test_a_layout_of_another_time_is_refused_by_name(tmp_path):
     write(tmp_path / "toy-1")
     path = tmp_path / "toy-1" / "pack.json"
     manifest = json.loads(path.read_text())
-    manifest["arrays"]["s2"]["layout"] = "ragged"
+    manifest["arrays"]["s2"]["layout"] = "sparse"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(PackError, match="'s2' is ragged"):
+    with pytest.raises(PackError, match="'s2' is sparse; this Geoquorum reads dense and ragged"):
         Pack.open(tmp_path / "toy-1").array("s2")
+
+
+def test_a_dense_array_is_not_read_as_ragged(tmp_path):
+    write(tmp_path / "toy-1")
+    with pytest.raises(PackError, match="'s2' is dense, not ragged"):
+        Pack.open(tmp_path / "toy-1").ragged("s2")
+
+
+def test_a_pack_of_schema_1_is_read(tmp_path):
+    with zipfile.ZipFile(Path(__file__).with_name("pack_of_schema_1.zip")) as archive:
+        archive.extractall(tmp_path / "old-1")
+    digest = "a984245cbfeb89af9537164397e2ce4bd08e605f5b94d5c53c0d8268b96ef6cb"
+    pack = Pack.open(tmp_path / "old-1", sha256=digest, verify=True)
+    assert pack.manifest["schema_version"] == 1
+    assert pack.labels().tolist() == [0, 1, 1, -1]
+    assert pack.distribution()[0].tolist() == [0.75, 0.25]
+    array = pack.array("s2")
+    assert array.gather([2, 0]).ravel()[[0, 8]].tolist() == [1700, 100]
+    assert (array.modality.offset, array.modality.band_names, array.times) == (-1000, ("B4", "B8"), ())
+    assert pack.present("s2").all()
+    assert pack.ragged_names == ()
 
 
 def test_complex_values_come_back_as_such(tmp_path):
     values = (np.arange(N * 2 * 4 * 4).reshape(N, 2, 4, 4) * (1 - 2j)).astype(np.complex64)
-    source = replace(make_radar(values), dtype="complex64", dims=("y", "x", "band"))
+    source = replace(make_radar(values), modality="sentinel1_slc", dtype="complex64")
     write(tmp_path / "toy-1", arrays={"slc": source})
     array = Pack.open(tmp_path / "toy-1").array("slc")
     assert array.dtype == np.complex64

@@ -8,7 +8,7 @@ from fusion import modality as modalities
 from fusion.engine.normalise import InputSpec, Normalise, describe_inputs, find_array
 from fusion.errors import SpecError
 
-RASTERS = [name for name, kind in modalities.load_all().items() if kind.kind == "raster"]
+RASTERS = [name for name, kind in modalities.load_all().items() if kind.kind == "raster" and kind.bands]
 
 
 def describe(name, **words):
