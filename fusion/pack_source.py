@@ -2,17 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fusion.errors import PackError
-from fusion.modality import Dimension
-
 Array = npt.NDArray[Any]
 Chunks = Iterable[Array] | Iterable[Sequence[Array]]
-DIMENSIONS = frozenset(get_args(Dimension))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,30 +66,3 @@ class TargetSpec:
     values: TargetSource | None = None
     label: str = "label"
     distribution: str = "distribution"
-
-
-def check_dims(name: str, dims: Sequence[str], shape: Sequence[int | None], known: frozenset[str] = DIMENSIONS) -> None:
-    """PackError where dims are unknown, given twice, or not as many as the axes."""
-    unknown = [word for word in dims if word not in known]
-    if unknown or len(set(dims)) != len(dims) or len(dims) != len(shape):
-        raise PackError(
-            f"Array {name!r}: dims {', '.join(dims) or 'none'} do not name the {len(shape)} axes of {list(shape)}. "
-            f"Known: {', '.join(sorted(known))}."
-        )
-
-
-def check_axis(
-    name: str, dims: Sequence[str], shape: Sequence[int | None], axis: str, labels: Sequence[object]
-) -> None:
-    """PackError where an axis has not one place per label."""
-    size = shape[dims.index(axis)] if axis in dims else None
-    if size != len(labels):
-        raise PackError(f"Array {name!r}: {len(labels)} labels of {axis} for {size} places. Name every place once.")
-
-
-def check_present(name: str, present: npt.NDArray[np.bool_], total: int) -> None:
-    """PackError unless there is one flag per sample, and some sample is there."""
-    if present.dtype != np.bool_ or present.shape != (total,):
-        raise PackError(f"Array {name!r}: presence needs {total} true or false, not {present.dtype} {present.shape}.")
-    if not present.any():
-        raise PackError(f"Array {name!r}: no sample has it. Leave the array out.")

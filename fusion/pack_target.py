@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fusion.errors import PackError
-from fusion.pack_source import TargetSource, check_dims
+from fusion.pack_source import TargetSource
+from fusion.pack_stream import check_dims
 
 Array = npt.NDArray[Any]
 Check = Callable[[Array, TargetSource, int], str | None]

@@ -19,16 +19,10 @@ from fusion.band_statistics import BandStatistics
 from fusion.errors import PackError
 from fusion.pack_array import declare_stored
 from fusion.pack_manifest import SCHEMA_VERSION, sync, write_manifest
-from fusion.pack_source import (
-    ArraySource,
-    TargetSource,
-    TargetSpec,
-    check_axis,
-    check_dims,
-    check_present,
-)
+from fusion.pack_source import ArraySource, TargetSource, TargetSpec
+from fusion.pack_stream import check_present, check_source, check_text, fill_absent, list_present
 from fusion.pack_target import TargetCheck
-from fusion.ragged_shard import check_samples, count_varying, write_ragged_shards
+from fusion.ragged_shard import check_samples, write_ragged_shards
 from fusion.sample import SPLITS, arrange_samples, encode_samples
 from fusion.shard import SHARD_BYTES, HashedFile, check_blocks, write_shards
 
@@ -108,7 +102,7 @@ class _Writer:
     def write_array(self, name: str, source: ArraySource) -> Entry:
         """Shards of one modality's array, and its entry in the manifest."""
         kind = modalities.find(source.modality)
-        _check_source(name, source, kind)
+        check_source(name, source, kind)
         offset = kind.offset if source.offset is None else float(source.offset)
         scale = kind.scale if source.scale is None else float(source.scale)
         entry: Entry = {
@@ -209,11 +203,11 @@ class _Writer:
         is_text: bool = False,
     ) -> list[Entry]:
         if None in source.shape:
-            samples = check_samples(name, _without_absent(source), dtype=source.dtype, shape=source.shape, ids=self.ids)
-            samples = _check_text(name, samples, self.ids) if is_text else samples
+            samples = check_samples(name, list_present(source), dtype=source.dtype, shape=source.shape, ids=self.ids)
+            samples = check_text(name, samples, self.ids) if is_text else samples
             return self._write_ragged(name, samples if check is None else check.watch_samples(samples), source)
         shape = tuple(size for size in source.shape if size is not None)
-        chunks = _fill_absent(cast(Iterable[Array], source.chunks), source.present, nodata)
+        chunks = fill_absent(cast(Iterable[Array], source.chunks), source.present, nodata)
         blocks = check_blocks(name, chunks, dtype=source.dtype, shape=shape, ids=self.ids)
         if tally is not None:
             blocks = self._tally_train(blocks, tally, source.present)
@@ -287,54 +281,3 @@ class _Writer:
         with HashedFile(self.folder / "samples.parquet") as file:
             file.write(encode_samples(self.samples))
         self.files["samples.parquet"] = file.entry()
-
-
-def _check_source(name: str, source: ArraySource, kind: modalities.Modality) -> None:
-    unknown = [band for band in source.bands if band not in kind.band_names]
-    if unknown and not kind.has_own_bands:
-        raise PackError(f"Array {name!r}: {kind.name} has no band {', '.join(unknown)}. It has {kind.band_names}.")
-    check_dims(name, source.dims, source.shape)
-    count_varying(name, source.shape)
-    if "band" in source.dims:
-        check_axis(name, source.dims, source.shape, "band", source.bands)
-    if source.times:
-        check_axis(name, source.dims, source.shape, "time", source.times)
-    if source.wavelengths_nm and len(source.wavelengths_nm) != len(source.bands):
-        raise PackError(f"Array {name!r}: {len(source.wavelengths_nm)} wavelengths for {len(source.bands)} bands.")
-    if not np.isfinite([kind.scale if source.scale is None else source.scale, source.offset or 0]).all():
-        raise PackError(f"Array {name!r}: scale {source.scale} or offset {source.offset} is no finite number.")
-
-
-def _fill_absent(
-    chunks: Iterable[Array], present: npt.NDArray[np.bool_] | None, nodata: float | None
-) -> Iterator[Array]:
-    """The chunks with nodata, or 0, in place of whatever stands at samples that are not there."""
-    row = 0
-    for chunk in chunks:
-        flags = None if present is None else present[row : row + len(chunk)]
-        row += len(chunk)
-        if flags is not None and not flags.all():
-            flags = np.concatenate([flags, np.ones(len(chunk) - len(flags), dtype=bool)])  # too many: refused later
-            chunk = chunk.copy()
-            chunk[~flags] = 0 if nodata is None else nodata
-        yield chunk
-
-
-def _without_absent(source: ArraySource | TargetSource) -> Iterator[list[Array]]:
-    """The chunks with samples of no items in place of those that are not there."""
-    row, present = 0, source.present
-    empty = np.zeros(tuple(size or 0 for size in source.shape), dtype=source.dtype)
-    for chunk in source.chunks:
-        flags = [True] * len(chunk) if present is None else [*present[row : row + len(chunk)]]
-        flags += [True] * (len(chunk) - len(flags))
-        row += len(chunk)
-        yield [sample if flag else empty for sample, flag in zip(chunk, flags, strict=True)]
-
-
-def _check_text(name: str, samples: Iterator[Array], ids: Sequence[str]) -> Iterator[Array]:
-    for row, sample in enumerate(samples):
-        try:
-            sample.tobytes().decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise PackError(f"Array {name!r}: sample {ids[row]} is no UTF-8 text: {error}.") from error
-        yield sample

@@ -9,7 +9,7 @@ import pytest
 from fusion.errors import PackError
 from fusion.pack import ArraySource, Pack, RaggedArray, TargetSource, TargetSpec, write_pack
 from fusion.scheme import find as find_scheme
-from tests.fusion.test_pack_kinds import N, make_source, make_table
+from tests.fusion.pack_parts import N, make_source, make_table
 
 BOX = (8.0, 9.0, 4.0, 2.0, 30.0, 1.0)
 TRACK = (0.0, 3.0, 8.0, 9.0, 4.0, 2.0, 0.0)
