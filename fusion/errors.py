@@ -25,6 +25,14 @@ class BadPostsError(BadInputError):
     """A table of posts that is refused; the message names the lines."""
 
 
+class BadFileError(BadInputError):
+    """A file of another source that is refused: a cube, a point cloud, shapes, a series, a video, an item."""
+
+
+class ForbiddenAddressError(BadFileError):
+    """An address that is not fetched: its host is not on the list, or it leads to a place inside."""
+
+
 class BadVotesError(BadInputError):
     """Votes that no consensus can be made of."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from fusion import registry
+from fusion.errors import UnknownKindError
+from fusion.file_info import FileInfo
 from fusion.modality import Modality
 
 Bounds = tuple[float, float, float, float]
@@ -160,9 +162,19 @@ class ReadPosts(Protocol):
     def __call__(self, path: Path) -> list[PostRow]: ...
 
 
+class Look(Protocol):
+    """Say what a file (or folder) holds, in one info per array, layer or table; refuse it by name with BadFileError."""
+
+    def __call__(self, path: Path) -> Sequence[FileInfo]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A kind of file that is read: its name, the file endings it goes by, and how: as rasters, a photo, or posts."""
+    """A kind of file that is read: its name, the file endings it goes by, and how: as rasters, a photo, or posts.
+
+    Sources of other arrays, points, shapes, series and videos have `look`; how their content is read is the reader's
+    own, since a cloud of points and a table of weather have nothing in common.
+    """
 
     name: str
     title: str
@@ -170,11 +182,22 @@ class Source:
     inspect: Inspect | None = None
     read_photo: ReadPhoto | None = None
     read_posts: ReadPosts | None = None
+    look: Look | None = None
 
 
 def find(name: str) -> Source:
     """The source called `name`."""
     return registry.find_kind("fusion.sources", name, "SOURCE", Source)
+
+
+def find_by_suffix(path: Path) -> list[Source]:
+    """The sources that read files with this ending; an ending that none reads is answered with the known ones."""
+    every = load_all().values()
+    found = [source for source in every if path.name.lower().endswith(source.suffixes)]
+    if not found:
+        known = sorted({suffix for source in every for suffix in source.suffixes})
+        raise UnknownKindError(f"{path.name}: no source reads this ending. Known: {', '.join(known)}.")
+    return found
 
 
 def load_all() -> dict[str, Source]:

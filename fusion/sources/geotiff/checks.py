@@ -1,6 +1,5 @@
 """What a raster must be before it is taken: its size from the header first, its place next, every block last."""
 
-import hashlib
 import math
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from rasterio.warp import transform
 from rasterio.windows import Window
 
 from fusion.errors import BadRasterError
+from fusion.file_info import hash_file  # noqa: F401  also found here by older names
 from fusion.grid import NORTH_LIMIT, SOUTH_LIMIT
 from fusion.source import Bounds, Limits
 from fusion.sources.geotiff.reading import find_valid
@@ -28,8 +28,11 @@ LEAST_PIXEL_M = 0.005
 HOW_TO_WARP = "Write it north-up in a projected CRS first, for example with gdalwarp -t_srs EPSG:32632"
 
 
-def check_size(dataset: DatasetReader, limits: Limits) -> None:
-    """Refuse a raster whose header promises more than `limits`, before anything is decoded."""
+def check_size(dataset: DatasetReader, limits: Limits, size_bytes: int | None = None) -> None:
+    """Refuse a raster whose header promises more than `limits`, before anything is decoded.
+
+    `size_bytes` is that of the file where it does not lie on a local disk.
+    """
     _check_limit("bands", dataset.count, limits.bands)
     pixels, depth = dataset.width * dataset.height, np.dtype(dataset.dtypes[0]).itemsize
     together = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
@@ -39,7 +42,8 @@ def check_size(dataset: DatasetReader, limits: Limits) -> None:
     _check_limit("bytes in one block", math.prod(dataset.block_shapes[0]) * depth * together, limits.block_bytes)
     _check_limit("bytes when decoded", decoded, limits.decoded_bytes)
     if decoded > limits.free_bytes:
-        ratio = decoded / max(Path(dataset.name).stat().st_size, 1)
+        stored = Path(dataset.name).stat().st_size if size_bytes is None else size_bytes
+        ratio = decoded / max(stored, 1)
         _check_limit("times its size on disk when decoded", ratio, limits.ratio)
 
 
@@ -124,12 +128,6 @@ def list_windows(dataset: DatasetReader) -> Iterator[Window]:
     for row in range(0, dataset.height, height):
         for column in range(0, dataset.width, width):
             yield Window(column, row, min(width, dataset.width - column), min(height, dataset.height - row))
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of the bytes of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _find_lonlat_bounds(dataset: DatasetReader, epsg: int) -> Bounds:

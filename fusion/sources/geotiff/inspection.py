@@ -9,6 +9,7 @@ import numpy as np
 from rasterio.io import DatasetReader
 
 from fusion.errors import BadRasterError
+from fusion.file_info import hash_file
 from fusion.modality import Modality
 from fusion.source import Limits, RasterInfo
 from fusion.sources.geotiff import checks
@@ -113,7 +114,7 @@ def _take(path: Path, dataset: DatasetReader, modality: Modality, statement: Sta
         *(["More than half of it holds no data"] if share > 0.5 else []),
     )  # fmt: skip
     return RasterInfo(
-        path=path, scene=scene, sha256=checks.hash_file(path), size_bytes=path.stat().st_size, driver=dataset.driver,
+        path=path, scene=scene, sha256=hash_file(path), size_bytes=path.stat().st_size, driver=dataset.driver,
         modality=modality.name, bands=names, used=used, dtype=dataset.dtypes[0],
         width=dataset.width, height=dataset.height, epsg=epsg, transform=tuple(dataset.transform)[:6],
         nodata=nodata, offset=offset, scale=_find_scale(dataset, modality),

@@ -22,6 +22,8 @@ OFFSET_TAGS = ("OFFSET", "BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 # From baseline 04.00 (25 January 2022) Level-1C and Level-2A store reflectance * 10000 + 1000, so that dark and noisy
 # pixels below zero survive: ESA, Sentinel-2 Products Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET.
 FIRST_BASELINE_WITH_OFFSET, OFFSET_SINCE = 400, -1000.0
+# products that somebody made anew say baseline 99.99, which says nothing of the offset
+OWN_BASELINE = 9999
 
 
 def normalise_band(text: str) -> str:
@@ -105,6 +107,8 @@ def find_scene_offset(path: Path) -> tuple[float, str] | None:
     if baseline is None:
         return None
     level, number = baseline
+    if number == OWN_BASELINE:
+        return None
     offset = OFFSET_SINCE if number >= FIRST_BASELINE_WITH_OFFSET else 0.0
     return offset, f"processing baseline N{number:04d} ({level}) in the product name"
 
