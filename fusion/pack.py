@@ -164,7 +164,7 @@ class Pack:
 
     def _map_ragged(self, shard: dict[str, Any], entry: dict[str, Any]) -> Ragged:
         path = self._find_file(shard["path"])
-        mapped = map_ragged_shard(path, entry["dtype"], tuple(entry["shape"]), shard["count"], shard["items"])
+        mapped = map_ragged_shard(path, entry["dtype"], tuple(entry["shape"]), shard["count"], shard.get("items", 0))
         if mapped is None:
             raise PackError(f"{path} does not hold what the manifest says of its lengths, shape and dtype. {COPY}")
         return mapped
@@ -184,7 +184,7 @@ class Pack:
         key = target["arrays"].get(target["head"]) or target["array"]
         if key is None:
             raise PackError(f"A target of head {target['head']!r} has no array of values in {self.folder}.")
-        return self.ragged(key) if self.manifest["arrays"][key]["layout"] == "ragged" else self.array(key)
+        return self.ragged(key) if self.manifest["arrays"].get(key, {}).get("layout") == "ragged" else self.array(key)
 
     def _target_part(self, part: str, name: str | None) -> Array:
         target = self.target(name)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fusion.errors import PackError
-from fusion.shard import BLOCK_BYTES, SHARD_BYTES, HashedFile, Shard, check_name, encode_headers
+from fusion.shard import BLOCK_BYTES, SHARD_BYTES, HashedFile, Shard, check_name, encode_headers, starts_with
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
@@ -151,9 +151,9 @@ def map_ragged_shard(path: Path, dtype: str, shape: tuple[int | None, ...], coun
     varying = count_varying(path.name, shape)
     tail = tuple(size for size in shape[varying:] if size is not None)
     header = _encode(dtype, shape[varying:], count, items, varying)
-    with open(path, "rb") as file:
-        if file.read(len(header)) != header:
-            return None
+    counts = 8 * (count + 1 + (count * varying if varying > 1 else 0))
+    if not starts_with(path, header, counts + items * prod(tail) * np.dtype(dtype).itemsize):
+        return None
     start, found = len(header), {}
     tensors: dict[str, tuple[str, tuple[int, ...]]] = {"offsets": ("<i8", (count + 1,))}
     tensors |= {"shapes": ("<i8", (count, varying))} if varying > 1 else {}

@@ -179,10 +179,15 @@ class _Cutter:
             yield piece
 
 
-def map_shard(path: Path, dtype: str, shape: tuple[int, ...]) -> Array | None:
-    """The tensor as a read-only view of the file; None where the header is not that of this dtype and shape."""
-    header = encode_header(dtype, shape)
+def starts_with(path: Path, header: bytes, size: int) -> bool:
+    """True where a file begins with this header and holds `size` bytes of values after it."""
     with open(path, "rb") as file:
-        if file.read(len(header)) != header:
-            return None
+        return file.read(len(header)) == header and os.fstat(file.fileno()).st_size == len(header) + size
+
+
+def map_shard(path: Path, dtype: str, shape: tuple[int, ...]) -> Array | None:
+    """The tensor as a read-only view of the file; None where header or size are not those of this dtype and shape."""
+    header = encode_header(dtype, shape)
+    if not starts_with(path, header, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize):
+        return None
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=len(header), shape=shape))

@@ -224,6 +224,19 @@ def test_offsets_that_fall_are_noticed_without_a_checksum(tmp_path: Path) -> Non
         Pack.open(tmp_path / "p").ragged("a")
 
 
+@pytest.mark.parametrize("name", ["lidar", "elevation"])
+def test_a_short_shard_is_noticed_though_the_manifest_was_changed_to_match(tmp_path: Path, name: str) -> None:
+    samples = make_clouds() if name == "lidar" else [make_stored(EVERY[name], seed=row) for row in range(N)]
+    write(tmp_path / "p", {"a": make_source(name, samples)})
+    path, manifest = tmp_path / "p" / "arrays" / "a-00000.safetensors", tmp_path / "p" / "pack.json"
+    size = path.stat().st_size
+    os.truncate(path, size - 4)
+    manifest.write_text(manifest.read_text().replace(f'"bytes": {size}', f'"bytes": {size - 4}'))
+    pack = Pack.open(tmp_path / "p")
+    with pytest.raises(PackError, match=r"a-00000\.safetensors does not hold what the manifest says"):
+        pack.ragged("a") if name == "lidar" else pack.array("a")
+
+
 def test_gathering_into_a_given_array_needs_no_other(tmp_path: Path) -> None:
     values = np.arange(N * 40).reshape(N, 10, 2, 2).astype(np.uint16)
     write(tmp_path / "p", {"a": make_source("sentinel2", list(values))}, shard_bytes=3 * 80)
