@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fusion.errors import BadInputError
-from fusion.modality import Band, Modality, View
+from fusion.modality import Band, Modality, View, list_bands
 
 # In a view of a modality with bands of its own, nm650 stands for the band nearest to 650 nm.
 NEAREST = re.compile(r"\bnm(\d+)\b")
@@ -17,7 +17,7 @@ UNNAMED = View(
     low=(2.0, 2.0, 2.0),
     high=(98.0, 98.0, 98.0),
     limits="own",
-    help="No wavelengths are known: the bands at three quarters, half and a quarter of the list are red, green, blue.",
+    help="The bands at three quarters, half and a quarter of the list are red, green and blue.",
 )
 
 
@@ -53,11 +53,11 @@ def declare_bands(modality: Modality, bands: Sequence[Band | str]) -> Modality:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInputError(f"{modality.title}: band {twice[0]!r} is given twice.")
     declared = replace(modality, bands=chosen)
-    return replace(declared, views=list_views(declared)) if modality.has_own_bands else declared
+    return replace(declared, views=list_views(declared)) if modality.views else declared
 
 
 def list_views(modality: Modality) -> tuple[View, ...]:
-    """The views of a modality with bands of its own whose wavelengths its bands reach; never none."""
+    """The views that the modality's bands allow, by name or by the wavelengths they reach; never none."""
     found = [replace(view, channels=channels) for view in modality.views if (channels := _place(view, modality.bands))]
     return tuple(found) or (replace(UNNAMED, channels=_spread(modality.bands)),)
 
@@ -88,7 +88,8 @@ def _place(view: View, bands: Sequence[Band]) -> tuple[str, str, str] | None:
     if len(names) < len(wanted):
         return None
     red, green, blue = (NEAREST.sub(lambda found: names[found[1]], channel) for channel in view.channels)
-    return red, green, blue
+    placed = replace(view, channels=(red, green, blue))
+    return placed.channels if set(list_bands(placed)) <= {band.name for band in bands} else None
 
 
 def _spread(bands: Sequence[Band]) -> tuple[str, str, str]:

@@ -33,8 +33,17 @@ def test_bands_of_one_kind_of_modality_are_chosen_by_name_and_order() -> None:
     declared = spectrum.declare_bands(modality.find("sentinel2"), ["B8", "B2"])
     assert declared.band_names == ("B8", "B2")
     assert declared.bands[0].wavelength_nm == 832.8
+    assert [view.name for view in declared.views] == ["bands"], "no view of its own has all its bands"
     with pytest.raises(BadInputError, match="no band B99"):
         spectrum.declare_bands(modality.find("sentinel2"), ["B99"])
+
+
+def test_an_aerial_photo_without_infrared_has_no_false_colour() -> None:
+    declared = spectrum.declare_bands(modality.find("aerial"), ["red", "green", "blue"])
+    assert [view.name for view in declared.views] == ["true_colour"]
+    picture = quicklook.draw(declared, np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4))
+    assert picture is not None
+    assert picture[0, 0].tolist() == [0, 16, 32, 255]
 
 
 @pytest.mark.parametrize(
