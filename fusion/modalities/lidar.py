@@ -18,7 +18,7 @@ MODALITY = Modality(
         Band(name="z", title="Height", unit="m"),
         Band(name="intensity", title="Intensity", stretch="asinh", floor=1000.0),
         Band(name="return_number", title="Number of the return"),
-        Band(name="class", title="Class", unit="class"),
+        Band(name="classification", title="Class", unit="class"),
     ),
     dtype="float32",
     valid_range=(-1e7, 1e7),
@@ -62,7 +62,7 @@ MODALITY = Modality(
         View(
             name="classes",
             title="Classes",
-            channels=("class", "class", "class"),
+            channels=("classification", "classification", "classification"),
             low=(0.0, 0.0, 0.0),
             high=(18.0, 18.0, 18.0),
             shown="classes",

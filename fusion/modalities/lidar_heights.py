@@ -13,7 +13,7 @@ MODALITY = Modality(
     bands=(
         Band(name="surface", title="Surface (DSM)", unit="m"),
         Band(name="terrain", title="Terrain (DTM)", unit="m"),
-        Band(name="height", title="Height above ground (nDSM)", unit="m"),
+        Band(name="above_ground", title="Height above ground (nDSM)", unit="m"),
         Band(name="canopy", title="Canopy height", unit="m"),
     ),
     dtype="float32",
@@ -23,7 +23,7 @@ MODALITY = Modality(
         View(
             name="height",
             title="Height above ground",
-            channels=("height", "height", "height"),
+            channels=("above_ground", "above_ground", "above_ground"),
             low=(-1.0, -1.0, -1.0),
             high=(60.0, 60.0, 60.0),
             shown="relief",
