@@ -71,16 +71,40 @@ def check_place(dataset: DatasetReader) -> tuple[int, Bounds]:
     return epsg, _find_lonlat_bounds(dataset, epsg)
 
 
-def read_every_block(dataset: DatasetReader, indexes: list[int], nodata: float | None) -> float:
-    """Decode all of it once and return the share of invalid pixels; nothing valid at all is refused."""
+def read_every_block(dataset: DatasetReader, indexes: list[int], nodata: float | None) -> tuple[float, list[int]]:
+    """Decode all of it; the share of invalid pixels, and those of `indexes` that hold anything.
+
+    Nothing valid at all is refused. Of many bands some may be empty from edge to edge, as those in which the air
+    absorbs all light are: they are left out of the share, and a second pass counts it.
+    """
+    valid = _count_valid(dataset, indexes, nodata)
+    if valid == 0 and len(indexes) > 1:
+        live = _find_live(dataset, indexes, nodata)
+        if live and len(live) < len(indexes):
+            indexes, valid = live, _count_valid(dataset, live, nodata)
+    if valid == 0:
+        raise BadRasterError("not one pixel holds data: all are nodata, masked or not finite")
+    return 1.0 - valid / (dataset.width * dataset.height), indexes
+
+
+def _count_valid(dataset: DatasetReader, indexes: list[int], nodata: float | None) -> int:
+    """Pixels that hold data in all of `indexes`."""
     valid = 0
     for window in list_windows(dataset):
         array = dataset.read(window=window)
         used = array[[index - 1 for index in indexes]]
         valid += int(find_valid(dataset, used, window, nodata).sum())
-    if valid == 0:
-        raise BadRasterError("not one pixel holds data: all are nodata, masked or not finite")
-    return 1.0 - valid / (dataset.width * dataset.height)
+    return valid
+
+
+def _find_live(dataset: DatasetReader, indexes: list[int], nodata: float | None) -> list[int]:
+    """Those of `indexes` that hold data in any pixel."""
+    live: set[int] = set()
+    for window in list_windows(dataset):
+        array = dataset.read(window=window)
+        unknown = [index for index in indexes if index not in live]
+        live.update(index for index in unknown if find_valid(dataset, array[index - 1 : index], window, nodata).any())
+    return [index for index in indexes if index in live]
 
 
 def check_block_sums(dataset: DatasetReader) -> None:

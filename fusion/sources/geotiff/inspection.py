@@ -105,11 +105,14 @@ def _take(path: Path, dataset: DatasetReader, modality: Modality, statement: Sta
     offset, offset_note = _find_offset(path, dataset, modality, statement.offset)
     dates, date_note = find_dates(path, dataset.tags(), statement.captured)
     checks.check_block_sums(dataset)
-    share = checks.read_every_block(dataset, [names.index(band) + 1 for band in used], nodata)
     missing = [band for band in modality.band_names if band not in used] if len(names) > 1 else []
+    share, live = checks.read_every_block(dataset, [names.index(band) + 1 for band in used], nodata)
+    empty = [band for band in used if names.index(band) + 1 not in live]
+    used = tuple(band for band in used if band not in empty)
     notes = (
         offset_note, nodata_note, date_note,
-        *_say_left("Bands", [name for name in names if name not in used]),
+        *_say_left("Bands", [name for name in names if name not in (*used, *empty)]),
+        *_say_left("Bands without any data", empty),
         *([f"Not in the file: {', '.join(missing)}"] if missing else []),
         *(["More than half of it holds no data"] if share > 0.5 else []),
     )  # fmt: skip

@@ -11,7 +11,7 @@ import rasterio
 from rasterio.transform import Affine
 
 from fusion.errors import BadRasterError
-from fusion.modality import Modality
+from fusion.modality import Band, Modality
 from fusion.source import Limits
 from fusion.sources.geotiff import hash_file, inspect, write_cog
 
@@ -220,3 +220,19 @@ def test_odd_files_are_taken_or_refused_by_name(shared: Path, plain: Modality, n
 def test_every_tiff_among_the_odd_files_is_judged(shared: Path) -> None:
     there = {path.name for path in (shared / "odd-files").iterdir() if path.suffix in (".tif", ".tiff", ".vrt")}
     assert there <= set(ODD_FILES)
+
+
+def test_bands_that_are_empty_from_edge_to_edge_are_left_out_and_named(
+    tmp_path: Path, write_tiff: Callable[..., Path]
+) -> None:
+    bands = tuple(Band(name=name, title=name) for name in ("a", "b", "c"))
+    three = Modality(name="three", title="Three", kind="raster", dims=("band", "y", "x"), bands=bands, dtype="float32")
+    values = np.ones((3, 16, 16), np.float32)
+    values[1], values[2, :4] = np.nan, np.nan
+    [info] = inspect([write_tiff(tmp_path / "a.tif", values)], three, bands=["a", "b", "c"])
+    assert info.used == ("a", "c")
+    assert "Bands without any data left out: b" in info.notes
+    assert info.invalid_share == 0.25
+    values[:] = np.nan
+    with pytest.raises(BadRasterError, match="not one pixel holds data"):
+        inspect([write_tiff(tmp_path / "b.tif", values)], three, bands=["a", "b", "c"])
