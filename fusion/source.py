@@ -44,6 +44,7 @@ class RasterFile:
 class RasterInfo:
     """What was taken from one file. `bands` names every band in file order, `used` those the modality knows.
 
+    `wavelengths_nm` are the centres of the bands in file order, where the file states them all.
     `scene` is shared by the files of one band folder. `transform` is (a, b, c, d, e, f): x = a column + b row + c,
     y = d column + e row + f, in metres or degrees of `epsg`. Physical value = (stored + offset) * scale.
     `lonlat_bounds` is west, south, east, north; west > east where the antimeridian is crossed. `invalid_share` is the
@@ -72,6 +73,7 @@ class RasterInfo:
     invalid_share: float
     is_simulated: bool
     notes: tuple[str, ...]
+    wavelengths_nm: tuple[float, ...] = ()
 
     @property
     def is_mostly_invalid(self) -> bool:

@@ -18,11 +18,14 @@ from fusion.sources.geotiff.naming import (
     find_scene_offset,
     find_tagged_offset,
     find_tagged_scale,
+    find_wavelengths,
     name_bands,
     name_file_band,
     normalise_band,
 )
 from fusion.sources.geotiff.opening import open_raster
+from fusion.spectrum import declare_bands
+from fusion.spectrum import name_bands as name_cube_bands
 
 SUFFIXES = (".tif", ".tiff")
 
@@ -48,11 +51,12 @@ def inspect(
     """One RasterInfo per file taken, in the order given; the first fault refuses all, named by file (BadRasterError).
 
     A path is a stack or a folder with one band per file, of which those of the modality are taken at their finest pixel
-    size. Bands come from the band descriptions, the file names, or `bands`: one name per band of each stack, in file
+    size. A modality with bands of its own takes every band of a stack. Bands come from the band descriptions, the file
+    names, or `bands`: one name per band of each stack, in file
     order. `offset` is used where neither tags nor the product name state one, and must not contradict them; `captured`
     replaces the date of names and tags. Nothing is written; every block is decoded once.
     """
-    names = None if bands is None else tuple(normalise_band(band) for band in bands)
+    names = None if bands is None else tuple(bands if modality.has_own_bands else map(normalise_band, bands))
     moment = captured if captured is None or captured.tzinfo else captured.replace(tzinfo=UTC)
     statement = Statement(bands=names, offset=offset, captured=moment)
     found: list[RasterInfo] = []
@@ -97,6 +101,9 @@ def _inspect_file(path: Path, modality: Modality, limits: Limits, statement: Sta
 
 
 def _take(path: Path, dataset: DatasetReader, modality: Modality, statement: Statement, scene: str) -> RasterInfo:
+    if modality.has_own_bands:
+        modality = declare_bands(modality, _name_own(dataset, statement.bands))
+        statement = replace(statement, bands=modality.band_names)
     names = _find_bands(path, dataset, modality, statement.bands)
     used = tuple(band for band in modality.band_names if band in names)
     _check_dtype(dataset, modality)
@@ -124,7 +131,15 @@ def _take(path: Path, dataset: DatasetReader, modality: Modality, statement: Sta
         captured_from=dates[0] if dates else None, captured_to=dates[1] if dates else None,
         lonlat_bounds=bounds, invalid_share=share,
         is_simulated=dataset.tags().get("SIMULATED", "").lower() == "yes", notes=notes,
+        wavelengths_nm=find_wavelengths(dataset),
     )  # fmt: skip
+
+
+def _name_own(dataset: DatasetReader, stated: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Bands of a cube as the caller or the file names them, else b001, b002 and so on."""
+    described = tuple((text or "").strip() for text in dataset.descriptions)
+    plain = tuple(band.name for band in name_cube_bands([None] * dataset.count))
+    return stated or (described if all(described) and len(set(described)) == len(described) else plain)
 
 
 def _find_bands(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from rasterio.io import DatasetReader
+
 from fusion.errors import BadRasterError
 
 # S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419: level, start, processing baseline
@@ -18,6 +20,7 @@ SENTINEL1_PRODUCT = re.compile(r"S1[A-D]_\w{2}_\w{4}_\w{4}_(\d{8}T\d{6})_(\d{8}T
 WORLD_FILE = re.compile(r"_sentinel[12](?:_[a-z]+)*_(\d{8})(?!\d)")
 BAND = re.compile(r"(?:^|[_.-])B0?(\d{1,2}A?)(?:[_.-]\d{2}m)?(?:$|[_.-])", re.IGNORECASE)
 FOLDERS_UP = 5
+WAVELENGTHS, MOST_NM = "WAVELENGTHS_NM", 1e6
 OFFSET_TAGS = ("OFFSET", "BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 # From baseline 04.00 (25 January 2022) Level-1C and Level-2A store reflectance * 10000 + 1000, so that dark and noisy
 # pixels below zero survive: ESA, Sentinel-2 Products Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET.
@@ -99,6 +102,24 @@ def find_tagged_scale(tags: Mapping[str, str], scales: Sequence[float]) -> float
     if len(stated) > 1:
         raise BadRasterError(f"its bands have different scales ({sorted(stated)}); give one stack per scale")
     return stated.pop() if stated else None
+
+
+def find_wavelengths(dataset: DatasetReader) -> tuple[float, ...]:
+    """Centres of all bands in nanometres from our tag WAVELENGTHS_NM or GDAL's of each band; empty if one lacks it."""
+    texts = [text for text in dataset.tags().get(WAVELENGTHS, "").split(",") if text.strip()]
+    factors = [1.0] * len(texts)
+    if not texts:
+        for place in range(1, dataset.count + 1):
+            tags, imagery = dataset.tags(place), dataset.tags(place, ns="IMAGERY")
+            texts.append(imagery.get("CENTRAL_WAVELENGTH_UM") or tags.get("wavelength") or "")
+            is_nm = tags.get("wavelength_units", "").lower().startswith("nano")
+            factors.append(1.0 if is_nm and "CENTRAL_WAVELENGTH_UM" not in imagery else 1e3)
+    try:
+        found = tuple(round(float(text) * factor, 6) for text, factor in zip(texts, factors, strict=True))
+    except ValueError:
+        return ()
+    is_whole = len(found) == dataset.count and all(MOST_NM >= wave > 0 for wave in found)
+    return found if is_whole else ()
 
 
 def find_scene_offset(path: Path) -> tuple[float, str] | None:

@@ -20,7 +20,7 @@ BOUNDS = Bounds(seconds=300, memory_bytes=4 * 2**30)
 MOMENTS = ("captured_from", "captured_to")
 # what a child found it must leave out: the next is told, and starts but once
 _skipped: dict[str, str] = {}
-LISTS = ("bands", "used", "transform", "lonlat_bounds", "notes")
+LISTS = ("bands", "used", "transform", "lonlat_bounds", "notes", "wavelengths_nm")
 
 
 def inspect_upload(

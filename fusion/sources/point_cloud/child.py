@@ -15,7 +15,8 @@ from fusion.errors import BadFileError
 from fusion.places import find_epsg
 
 CHUNK = 1_000_000
-KEPT = ("classification", "return_number", "number_of_returns")
+KEPT = ("intensity", "classification", "return_number", "number_of_returns")
+VEGETATION = (3, 4, 5)
 Numbers = npt.NDArray[np.float64]
 
 
@@ -61,11 +62,12 @@ def read(path: str) -> bytes:
 
 
 def grid(path: str, west: float, north: float, pixel: float, width: int, height: int, ground: list[int]) -> bytes:
-    """Highest and lowest height, ground's mean height and count of the points of each pixel, as .npz.
+    """Highest and lowest height, highest of vegetation, ground's mean height and count of each pixel's points, as .npz.
 
     Points of ASPRS class 7 and 18 (noise) and those marked as withheld are left out.
     """
     highest, lowest = np.full(height * width, -np.inf), np.full(height * width, np.inf)
+    crowns = np.full(height * width, -np.inf)
     ground_sum, ground_count, count = (np.zeros(height * width) for _ in range(3))
     with _open(path) as reader:
         for chunk in _chunks(reader, path):
@@ -79,6 +81,8 @@ def grid(path: str, west: float, north: float, pixel: float, width: int, height:
             np.maximum.at(highest, place, tall)
             np.minimum.at(lowest, place, tall)
             np.add.at(count, place, 1)
+            is_green = np.isin(codes, VEGETATION)
+            np.maximum.at(crowns, place[is_green], tall[is_green])
             on_ground = np.isin(codes, ground)
             np.add.at(ground_sum, place[on_ground], tall[on_ground])
             np.add.at(ground_count, place[on_ground], 1)
@@ -87,6 +91,7 @@ def grid(path: str, west: float, north: float, pixel: float, width: int, height:
         {
             "highest": highest.reshape(shape),
             "lowest": lowest.reshape(shape),
+            "crowns": crowns.reshape(shape),
             "ground": np.divide(
                 ground_sum, ground_count, out=np.full(height * width, np.nan), where=ground_count > 0
             ).reshape(shape),

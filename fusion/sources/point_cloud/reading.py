@@ -38,7 +38,7 @@ def inspect_points(path: Path, limits: PointLimits | None = None, epsg: int | No
 
 
 def read_points(path: Path, limits: PointLimits | None = None) -> Columns:
-    """Columns x, y, z (float64, in the file's CRS), classification, return_number and number_of_returns."""
+    """Columns x, y, z (float64, in the file's CRS), intensity, classification, return_number, number_of_returns."""
     header = _check(path, limits)
     if header.points > MOST_READ:
         raise BadFileError(f"{path.name}: {header.points:,} points are not read at once. Make surfaces of it instead.")

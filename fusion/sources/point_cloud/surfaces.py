@@ -11,11 +11,13 @@ import numpy.typing as npt
 from fusion.bounded import run_bounded
 from fusion.errors import BadFileError
 from fusion.file_info import PointsInfo, Transform
+from fusion.sources.geotiff.writing import write_cog
 from fusion.sources.point_cloud.header import PointLimits
 from fusion.sources.point_cloud.reading import inspect_points
 
 GROUND = (2,)  # ASPRS class of ground
-VEGETATION = (3, 4, 5)
+NODATA = -9999.0
+BANDS = ("surface", "terrain", "above_ground", "canopy")
 MOST_PIXELS = 25_000_000
 Heights = npt.NDArray[np.float32]
 
@@ -25,13 +27,15 @@ class Surfaces:
     """Grids [y, x] in the cloud's unit of height, NaN where nothing was measured.
 
     `surface` is the highest point of a pixel (DSM); `terrain` the mean of its ground points, between them that of the
-    nearest within `reach` pixels (DTM); `above_ground` surface less terrain, not below 0 (nDSM, and over trees the
-    canopy's height); `count` the points of each pixel. `transform` is (a, b, c, d, e, f) in units of `epsg`.
+    nearest within `reach` pixels (DTM); `above_ground` surface less terrain, not below 0 (nDSM); `canopy` the same of
+    points classed as vegetation, 0 where there are none; `count` the points of each pixel. `transform` is
+    (a, b, c, d, e, f) in units of `epsg`.
     """
 
     surface: Heights
     terrain: Heights
     above_ground: Heights
+    canopy: Heights
     count: npt.NDArray[np.int32]
     transform: Transform
     epsg: int | None
@@ -61,6 +65,7 @@ def make_surfaces(
     )  # fmt: skip
     with np.load(io.BytesIO(content), allow_pickle=False) as grids:
         highest, lowest, ground, count = (grids[name] for name in ("highest", "lowest", "ground", "count"))
+        crowns = grids["crowns"]
     surface = np.where(np.isfinite(highest), highest, np.nan)
     known = ground if is_classified else _open_up(np.where(np.isfinite(lowest), lowest, np.nan))
     terrain = _spread(known, reach)
@@ -71,12 +76,32 @@ def make_surfaces(
         surface=surface.astype(np.float32),
         terrain=terrain.astype(np.float32),
         above_ground=np.maximum(surface - terrain, 0).astype(np.float32),
+        canopy=_measure_canopy(crowns, surface, terrain),
         count=count.astype(np.int32),
         transform=(pixel, 0.0, west, 0.0, -pixel, north),
         epsg=info.epsg,
         is_ground_classified=is_classified,
         notes=(*info.notes, note),
     )
+
+
+def write_surfaces(surfaces: Surfaces, path: Path) -> Path:
+    """The four grids as the bands of a COG, which the GeoTIFF source reads as heights."""
+    if surfaces.epsg is None:
+        raise BadFileError(f"{path.name}: the cloud has no coordinate reference system. State it when making surfaces.")
+    bands = np.stack([getattr(surfaces, name) for name in BANDS])
+    return write_cog(
+        path, np.where(np.isfinite(bands), bands, np.float32(NODATA)), epsg=surfaces.epsg,
+        transform=surfaces.transform, nodata=NODATA, band_names=BANDS,
+    )  # fmt: skip
+
+
+def _measure_canopy(
+    crowns: npt.NDArray[np.float64], surface: npt.NDArray[np.float64], terrain: npt.NDArray[np.float64]
+) -> Heights:
+    """Height of vegetation above ground; unknown where surface or terrain are."""
+    tall = np.where(np.isfinite(crowns), np.maximum(crowns - terrain, 0), 0.0)
+    return np.where(np.isfinite(surface) & np.isfinite(terrain), tall, np.nan).astype(np.float32)
 
 
 def _lay_grid(info: PointsInfo, pixel: float) -> tuple[float, float, int, int]:

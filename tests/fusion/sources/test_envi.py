@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from fusion import modality as modalities
 from fusion.errors import BadFileError
-from fusion.sources.envi import inspect_envi, read_bands
+from fusion.sources import geotiff
+from fusion.sources.envi import inspect_envi, read_bands, write_as_cog
 
 HEADER = {
     "samples": "5", "lines": "4", "bands": "3", "header offset": "0", "data type": "12", "interleave": "bsq",
@@ -117,3 +119,17 @@ def test_a_header_or_raw_file_alone_is_refused_with_what_is_missing(tmp_path):
 def test_nothing_valid_at_all_is_refused(tmp_path):
     with pytest.raises(BadFileError, match="not one value of it is valid"):
         inspect_envi(write(tmp_path, np.full((3, 4, 5), np.nan, np.float32), **{"data type": "4"}))
+
+
+def test_a_cube_written_as_a_cog_keeps_numbers_place_and_wavelengths(tmp_path):
+    path = write(tmp_path, interleave="bip", **{"data type": "2", "data ignore value": "-5"})
+    write_as_cog(path, tmp_path / "cube.tif", ["b001", "b002", "b003"])
+    [info] = geotiff.inspect([tmp_path / "cube.tif"], modalities.find("hyperspectral"), offset=0)
+    assert info.used == ("b001", "b002", "b003")
+    assert info.wavelengths_nm == (450.0, 550.0, 660.0)
+    assert (info.nodata, info.epsg) == (-5.0, 32632)
+    values, _ = geotiff.read_window(info)
+    assert np.array_equal(values, CUBE)
+    with pytest.raises(BadFileError, match="it has 3 bands, 1 names"):
+        write_as_cog(path, tmp_path / "other.tif", ["a"])
+    assert not (tmp_path / "other.tif").exists()

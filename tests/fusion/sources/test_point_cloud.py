@@ -7,8 +7,10 @@ import laspy
 import numpy as np
 import pytest
 
+from fusion import modality as modalities
 from fusion.errors import BadFileError
-from fusion.sources.point_cloud import inspect_points, make_surfaces, read_points
+from fusion.sources import geotiff
+from fusion.sources.point_cloud import inspect_points, make_surfaces, read_points, write_surfaces
 from fusion.sources.point_cloud.header import read_header
 
 WEST, SOUTH = 600_000.0, 5_300_000.0
@@ -73,7 +75,12 @@ def test_heights_are_where_they_were_put(tmp_path):
     assert np.allclose(surfaces.above_ground[rows, columns], 20)
     assert np.nanmax(surfaces.above_ground[3:5, 15:17]) == pytest.approx(8)
     assert np.nanmedian(surfaces.above_ground) == 0
+    assert np.nanmax(surfaces.canopy) == pytest.approx(8)
+    assert surfaces.canopy[12, 7] == 0, "the block is no tree"
     assert surfaces.count.sum() == 6_400
+    [info] = geotiff.inspect([write_surfaces(surfaces, tmp_path / "heights.tif")], modalities.find("lidar_heights"))
+    assert info.used == ("surface", "terrain", "above_ground", "canopy")
+    assert geotiff.read_window(info, ["above_ground"])[0][0, 12, 7] == pytest.approx(20)
 
 
 def test_without_ground_classes_terrain_is_what_is_wide_and_low(tmp_path):

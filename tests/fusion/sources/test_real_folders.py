@@ -184,6 +184,12 @@ def test_bands_of_a_cube_in_which_the_air_is_black_are_left_out_by_name(real_dat
     assert info.invalid_share < 0.05
 
 
+def test_a_cube_with_bands_of_its_own_is_taken_whole(real_data: Path) -> None:
+    path = find(real_data, "hyperspectral/enmap/" + ENMAP)
+    [info] = geotiff.inspect([path], modalities.find("hyperspectral"))
+    assert (info.bands[0], info.bands[-1], len(info.used)) == ("b001", "b224", 202)
+
+
 def test_no_offset_is_hidden_in_patches_that_are_said_to_have_none(real_data: Path) -> None:
     """With 1000 added, the least blue of 14,400 pixels could not be 35."""
     folder = find(real_data, f"{BEN}/S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_75_43")
