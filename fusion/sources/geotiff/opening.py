@@ -36,11 +36,33 @@ def open_raster(path: Path | str) -> Iterator[DatasetReader]:
     Read errors inside the block also become a BadRasterError that names the file.
     """
     path = Path(path).absolute()
+    with open_dataset(path) as dataset, reading(path):
+        yield dataset
+
+
+@contextmanager
+def open_dataset(path: Path | str) -> Iterator[DatasetReader]:
+    """As `open_raster`, but the settings end with the opening: for files that stay open while others work.
+
+    Every read must then run under `reading`.
+    """
+    path = Path(path).absolute()
     check_is_tiff(path)
+    with reading(path):
+        dataset = rasterio.open(path, driver="GTiff")
+    try:
+        yield dataset
+    finally:
+        with safe_environment():  # closing may write side-cars, too
+            dataset.close()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """The settings of this package; errors of the library become a BadRasterError that names the file."""
     with safe_environment():
         try:
-            with rasterio.open(path, driver="GTiff") as dataset:
-                yield dataset
+            yield
         except RasterioError as error:
             raise BadRasterError(
                 f"{path.name}: cannot be read ({_say_cause(error)}). Fetch or write it again."

@@ -96,6 +96,22 @@ def find_valid(dataset: DatasetReader, array: Stored, window: Window, nodata: fl
     return valid
 
 
+def has_only_data(dataset: DatasetReader, array: Stored, nodata: float | None) -> bool:
+    """Whether plainly nothing is missing: smallest and largest value are finite and nodata is not between them.
+
+    False where that cannot be told so fast; `find_valid` then looks at every pixel. NaN carries through both.
+    """
+    if array.dtype.kind not in "uif" or MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
+        return False
+    is_known = nodata is None or not is_storable(nodata, array.dtype)
+    if array.dtype.kind in "ui":
+        return is_known or bool(array.min() > nodata or array.max() < nodata)
+    low, high = array.min(), array.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return False
+    return is_known or not low <= nodata <= high
+
+
 def is_storable(value: float, dtype: np.dtype[np.generic]) -> bool:
     """Whether a pixel of this dtype can hold the value (-9999 and NaN cannot lie in uint16)."""
     if dtype.kind in "fc":

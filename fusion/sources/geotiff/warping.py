@@ -1,143 +1,100 @@
-"""A rectangle of the grid out of one open file: the stored window where pixels coincide, else a reprojection."""
+"""A rectangle of the grid out of a file whose pixels lie elsewhere: its source window, and the reprojection."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.io import DatasetReader
 from rasterio.transform import Affine
-from rasterio.warp import reproject, transform, transform_bounds
-from rasterio.windows import Window
+from rasterio.warp import reproject
 
-from fusion.sources.geotiff.reading import Mask, Stored, read_part
+from fusion.cutting.layout import GridBlock, Layout
+from fusion.sources.geotiff.reading import Mask, Stored
 
-# a shift below a ten-thousandth of a pixel is rounding in the file's header
-ALIGNED_PIXELS = 1e-4
 # pixels around a window that the widest kernel (Lanczos, 3 pixels) needs, times the shrinking factor
 KERNEL_PIXELS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class GridBlock:
-    """Pixels of one zone's grid: `column` counts from easting 0, `row` from northing 0 down (southwards)."""
+class PixelBox:
+    """A rectangle of a file's pixels, perhaps reaching beyond its edge."""
 
-    epsg: int
-    step_m: float
-    column: int
-    row: int
+    left: int
+    top: int
     width: int
     height: int
 
     @property
-    def transform(self) -> Affine:
-        return Affine(self.step_m, 0.0, self.column * self.step_m, 0.0, -self.step_m, -self.row * self.step_m)
+    def size(self) -> int:
+        return self.width * self.height
 
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        west, north = self.column * self.step_m, -self.row * self.step_m
-        return west, north - self.height * self.step_m, west + self.width * self.step_m, north
-
-
-def is_on_grid(dataset: DatasetReader, block: GridBlock) -> bool:
-    """Whether the file's pixels are the block's: same CRS, same pixel size, same origin modulo a pixel."""
-    if dataset.crs.to_epsg() != block.epsg:
-        return False
-    step_x, _, _, _, step_y, _ = tuple(dataset.transform)[:6]
-    drift = max(abs(step_x - block.step_m), abs(step_y + block.step_m)) * max(dataset.width, dataset.height)
-    column, row = _find_offset(dataset, block)
-    shift = max(abs(column - round(column)), abs(row - round(row)))
-    return max(drift / block.step_m, shift) <= ALIGNED_PIXELS
+    def within(self, other: "PixelBox") -> tuple[slice, slice]:
+        """Rows and columns of an array over the other box that hold this one."""
+        top, left = self.top - other.top, self.left - other.left
+        return slice(top, top + self.height), slice(left, left + self.width)
 
 
-def read_aligned(
-    dataset: DatasetReader, indexes: list[int], block: GridBlock, nodata: float | None
+def clip_box(layout: Layout, box: PixelBox) -> PixelBox | None:
+    """What of the box lies in the file."""
+    left, top = max(box.left, 0), max(box.top, 0)
+    right, bottom = min(box.left + box.width, layout.width), min(box.top + box.height, layout.height)
+    if right <= left or bottom <= top:
+        return None
+    return PixelBox(left=left, top=top, width=right - left, height=bottom - top)
+
+
+def join_boxes(boxes: Sequence[PixelBox]) -> PixelBox | None:
+    """The smallest box around all of them."""
+    if not boxes:
+        return None
+    left, top = min(box.left for box in boxes), min(box.top for box in boxes)
+    right, bottom = max(box.left + box.width for box in boxes), max(box.top + box.height for box in boxes)
+    return PixelBox(left=left, top=top, width=right - left, height=bottom - top)
+
+
+def find_source_box(layout: Layout, block: GridBlock) -> PixelBox | None:
+    """What the block and its kernels reach, up to a margin beyond the file; None where they do not touch the file."""
+    edges = layout.find_pixels(block.bounds, block.epsg)
+    if not np.isfinite(edges).all():
+        return None
+    margin = math.ceil(KERNEL_PIXELS / min(1.0, *layout.measure_scale(block)))
+    left, top = max(math.floor(edges[0]) - margin, -margin), max(math.floor(edges[1]) - margin, -margin)
+    right = min(math.ceil(edges[2]) + margin, layout.width + margin)
+    bottom = min(math.ceil(edges[3]) + margin, layout.height + margin)
+    box = PixelBox(left=left, top=top, width=right - left, height=bottom - top)
+    return None if clip_box(layout, box) is None else box
+
+
+def warp(
+    array: Stored, valid: Mask | None, box: PixelBox, layout: Layout, crs: CRS, block: GridBlock, method: Resampling
 ) -> tuple[Stored, Mask]:
-    """The block's pixels as they lie in the file; False in the mask beyond its edge."""
-    column, row = (round(offset) for offset in _find_offset(dataset, block))
-    array = np.zeros((len(indexes), block.height, block.width), dtype=dataset.dtypes[indexes[0] - 1])
-    valid = np.zeros(array.shape[1:], dtype=bool)
-    window = _clip(dataset, column, row, column + block.width, row + block.height)
-    if window is not None:
-        across = slice(window.col_off - column, window.col_off - column + window.width)
-        down = slice(window.row_off - row, window.row_off - row + window.height)
-        array[:, down, across], valid[down, across] = read_part(dataset, indexes, window, nodata)
-    return array, valid
+    """The block's pixels reprojected from the box of the file held in `array`, rounded to its dtype if an integer.
 
-
-def read_resampled(
-    dataset: DatasetReader,
-    indexes: list[int],
-    block: GridBlock,
-    nodata: float | None,
-    method: Resampling,
-) -> tuple[Stored, Mask]:
-    """The block's pixels reprojected from the file, rounded to its dtype where that is an integer."""
-    dtype = np.dtype(dataset.dtypes[indexes[0] - 1])
-    scales = _measure_scale(dataset, block)
-    window = _find_source_window(dataset, block, min(1.0, *scales))
-    if window is None:
-        empty = np.zeros((len(indexes), block.height, block.width), dtype=dtype)
-        return empty, np.zeros(empty.shape[1:], dtype=bool)
-    source = widen(*read_part(dataset, indexes, window, nodata))
+    `valid` is None where every pixel that the block's kernels reach is there and holds data: without a nodata value
+    the library takes a path that is 3 to 4 times as fast and gives the same numbers. The scale is measured at the
+    block's centre: GDAL would derive it from the windows, which are cut short at the edge of a file.
+    """
+    source = widen(array, np.ones(array.shape[1:], dtype=bool) if valid is None else valid)
     target = np.full((len(source), block.height, block.width), np.nan, dtype=source.dtype)
+    scales, nodata = layout.measure_scale(block), None if valid is None else np.nan
     reproject(
         source,
         target,
-        src_transform=dataset.transform @ Affine.translation(window.col_off, window.row_off),
-        src_crs=dataset.crs,
-        src_nodata=np.nan,
-        dst_transform=block.transform,
+        src_transform=Affine(*layout.transform) @ Affine.translation(box.left, box.top),
+        src_crs=crs,
+        src_nodata=nodata,
+        dst_transform=Affine(*block.transform),
         dst_crs=CRS.from_epsg(block.epsg),
-        dst_nodata=np.nan,
+        dst_nodata=nodata,
+        init_dest_nodata=valid is not None,
         resampling=method,
         XSCALE=scales[0],
         YSCALE=scales[1],
     )
-    return restore_dtype(target, dtype)
-
-
-def _measure_scale(dataset: DatasetReader, block: GridBlock) -> tuple[float, float]:
-    """Grid pixels per file pixel at the block's centre, across and down, below 1 where the file is finer.
-
-    GDAL would derive them from the windows, which are cut short at the edge of a file.
-    """
-    west, south, east, north = block.bounds
-    x, y = (west + east) / 2, (south + north) / 2
-    points = [x, x + block.step_m, x], [y, y, y - block.step_m]
-    found = transform(CRS.from_epsg(block.epsg), dataset.crs, *points)
-    step_x, _, _, _, step_y, _ = tuple(dataset.transform)[:6]
-    columns, rows = np.asarray(found[0]) / step_x, np.asarray(found[1]) / step_y
-    across, down = np.hypot(columns[1:] - columns[0], rows[1:] - rows[0])
-    return 1 / float(across), 1 / float(down)
-
-
-def _find_offset(dataset: DatasetReader, block: GridBlock) -> tuple[float, float]:
-    """Where the block's corner lies in the file, in pixels from its own corner."""
-    step_x, _, origin_x, _, step_y, origin_y = tuple(dataset.transform)[:6]
-    west, _, _, north = block.bounds
-    return (west - origin_x) / step_x, (north - origin_y) / step_y
-
-
-def _find_source_window(dataset: DatasetReader, block: GridBlock, shrink: float) -> Window | None:
-    """The part of the file that the block and its kernels reach, or None where they do not touch it."""
-    west, south, east, north = transform_bounds(CRS.from_epsg(block.epsg), dataset.crs, *block.bounds)
-    step_x, _, origin_x, _, step_y, origin_y = tuple(dataset.transform)[:6]
-    margin = math.ceil(KERNEL_PIXELS / shrink)
-    return _clip(
-        dataset,
-        math.floor((west - origin_x) / step_x) - margin,
-        math.floor((north - origin_y) / step_y) - margin,
-        math.ceil((east - origin_x) / step_x) + margin,
-        math.ceil((south - origin_y) / step_y) + margin,
-    )
-
-
-def _clip(dataset: DatasetReader, left: int, top: int, right: int, bottom: int) -> Window | None:
-    left, top, right, bottom = max(left, 0), max(top, 0), min(right, dataset.width), min(bottom, dataset.height)
-    return Window(left, top, right - left, bottom - top) if right > left and bottom > top else None
+    return restore_dtype(target, array.dtype)
 
 
 def widen(array: Stored, valid: Mask) -> npt.NDArray[np.floating]:
@@ -148,14 +105,16 @@ def widen(array: Stored, valid: Mask) -> npt.NDArray[np.floating]:
     parts = np.concatenate([array.real, array.imag]) if array.dtype.kind == "c" else array
     is_narrow = parts.dtype == np.float32 or parts.dtype.itemsize <= 2
     wide: npt.NDArray[np.floating] = np.array(parts, dtype=np.float32 if is_narrow else np.float64)
-    wide[:, ~valid] = np.nan
+    if not valid.all():
+        wide[:, ~valid] = np.nan
     return wide
 
 
 def restore_dtype(target: npt.NDArray[np.floating], dtype: np.dtype[np.generic]) -> tuple[Stored, Mask]:
     """Numbers of `widen` in the stored dtype, integers rounded and kept in range, and the mask of those not NaN."""
     valid: Mask = np.isfinite(target).all(axis=0)
-    target[:, ~valid] = 0
+    if not valid.all():
+        target[:, ~valid] = 0
     if dtype.kind == "c":
         half = len(target) // 2
         return (target[:half] + 1j * target[half:]).astype(dtype), valid

@@ -181,13 +181,19 @@ def test_cells_of_two_zones_are_read_in_one_call(tmp_path: Path) -> None:
     assert (east, south) == (west + 200_000, north - 200_000)
 
 
-def test_far_apart_cells_are_not_read_as_one_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_scene(tmp_path / "a.tif", make_array(640, bands=1))
-    cells = square(20)
-    monkeypatch.setattr("fusion.sources.geotiff.cells.MOST_WINDOW_BYTES", 100_000)
-    everything, _ = read_cells(path, ["B2"], cells)
-    two, _ = read_cells(path, ["B2"], [cells[399], cells[0]])
-    np.testing.assert_array_equal(two, everything[[399, 0]])
+def test_blocks_that_no_cell_touches_are_never_decoded(tmp_path: Path) -> None:
+    """Two cells at opposite corners of a file of which a block between them cannot be decoded."""
+    path = write_scene(tmp_path / "a.tif", make_array(1600, bands=1))
+    corners = [CORNER, replace(CORNER, column=CORNER.column + 49, row=CORNER.row - 49)]
+    before, _ = read_cells(path, ["B2"], corners)
+    with open_raster(path) as dataset:
+        place, size = (int(dataset.get_tag_item(f"BLOCK_{what}_1_1", "TIFF", bidx=1)) for what in ("OFFSET", "SIZE"))
+    content = bytearray(path.read_bytes())
+    content[place : place + size] = bytes(size)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_cells(path, ["B2"], corners)[0], before)
+    with pytest.raises(BadRasterError, match="a.tif: cannot be read"):
+        read_cells(path, ["B2"], [replace(CORNER, column=CORNER.column + 20, row=CORNER.row - 20)])
 
 
 def test_a_band_folder_gives_each_band_from_its_own_file(tmp_path: Path) -> None:
