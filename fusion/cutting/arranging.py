@@ -112,17 +112,22 @@ def split_zones(cells: Sequence[Cell], pixels: int) -> list[Zone]:
     """The cells of each zone with their places in the list; cells of several sizes are refused."""
     if not cells or pixels < 1:
         raise BadInputError(f"{len(cells)} cells of {pixels} pixels: at least one of each is needed.")
-    table = np.array([(cell.zone, cell.north, cell.size_m, cell.column, cell.row) for cell in cells], dtype=np.int64)
-    areas, norths, sizes, columns, rows = np.ascontiguousarray(table.T)
+    codes, sizes, columns, rows = tabulate(cells)
     if (sizes != sizes[0]).any():
         raise BadInputError("Cells of different sizes are read one size at a time.")
-    codes = np.where(norths, 32600, 32700) + areas
     found = []
     for epsg in np.unique(codes).tolist():
         places = np.flatnonzero(codes == epsg)
         group = Group(epsg=epsg, size_m=int(sizes[0]), pixels=pixels, columns=columns[places], rows=rows[places])
         found.append((places, group))
     return found
+
+
+def tabulate(cells: Sequence[Cell]) -> Ints:
+    """EPSG code, size, column and row [4, n]."""
+    table = np.array([(cell.zone, cell.north, cell.size_m, cell.column, cell.row) for cell in cells], dtype=np.int64)
+    zones, norths, *others = table.T
+    return np.stack([np.where(norths, 32600, 32700) + zones, *others])
 
 
 def find_lead(layouts: Sequence[Layout], zones: Sequence[Zone]) -> Layout:

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from fusion.cutting.arranging import Part, Zone, arrange, count_cache, find_lead, split_zones
+from fusion.cutting.arranging import Ints, Part, Zone, arrange, count_cache, find_lead, split_zones
 from fusion.cutting.cost import Cost, choose, cost_box
 from fusion.cutting.layout import Layout
 from fusion.cutting.scene import Chunk, Scene, name_chunk
@@ -57,7 +57,7 @@ def _plan_scene(scene: Scene, cells: Sequence[Cell], pixels: int, resampling: st
         places = np.concatenate([part.places for part in parts]).tolist()
         members = tuple(cells[place] for place in places)
         yield Chunk(
-            id=name_chunk(scene, [cell.id for cell in members], pixels, resampling),
+            id=name_chunk(scene, _tabulate(parts), pixels, resampling),
             scene=scene,
             cells=members,
             places=tuple(places),
@@ -92,6 +92,13 @@ def count_memory(layouts: Sequence[Layout], parts: Sequence[Part], patch_bytes: 
 
 
 BATCH_BYTES = 8 * 2**20  # of patches handed over at a time, or one unit's where that is more
+
+
+def _tabulate(parts: Sequence[Part]) -> Ints:
+    """As `tabulate`, from what is already in arrays."""
+    codes = np.repeat([part.group.epsg for part in parts], [len(part.places) for part in parts])
+    columns, rows = (np.concatenate([getattr(part.group, name) for part in parts]) for name in ("columns", "rows"))
+    return np.stack([codes, np.full(len(codes), parts[0].group.size_m), columns, rows])
 
 
 def _check_once(scene: Scene, zones: Sequence[Zone]) -> None:

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from fusion.cutting.arranging import Ints, tabulate
 from fusion.cutting.cost import Cost
 from fusion.errors import BadInputError
 from fusion.grid import Cell, parse_cell
@@ -110,13 +113,13 @@ class Chunk:
             cost=Cost(**entry["cost"]),
             memory_bytes=entry["memory_bytes"],
         )
-        if chunk.id != name_chunk(chunk.scene, chunk.ids, chunk.pixels, chunk.resampling):
+        if chunk.id != name_chunk(chunk.scene, tabulate(chunk.cells), chunk.pixels, chunk.resampling):
             raise BadInputError(f"Chunk {chunk.id} does not hold what its id was made from. Plan again.")
         return chunk
 
 
-def name_chunk(scene: Scene, ids: Sequence[str], pixels: int, resampling: str) -> str:
-    """32 hexadecimal digits that follow from files, bands, cells and method, and from nothing else."""
+def name_chunk(scene: Scene, cells: Ints, pixels: int, resampling: str) -> str:
+    """32 hexadecimal digits that follow from files, bands, cells (see `tabulate`) and method, and from nothing else."""
     cloud = scene.cloud
     sums = scene.sha256 or ("",) * len(scene.files)
     words = {
@@ -126,7 +129,7 @@ def name_chunk(scene: Scene, ids: Sequence[str], pixels: int, resampling: str) -
         "cloud": cloud and [_identify(cloud.file, cloud.sha256), cloud.band, cloud.codes, cloud.at_least],
         "pixels": pixels,
         "resampling": resampling,
-        "cells": list(ids),
+        "cells": hashlib.sha256(cells.astype("<i8").tobytes()).hexdigest(),
     }
     return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:32]
 
