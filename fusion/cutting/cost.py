@@ -14,6 +14,9 @@ COPY_S = 0.3e-9
 CALL_S = 60e-6
 
 
+Blocks = set[tuple[int, int]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """Blocks decoded, their decoded bytes, bytes copied out of them, and calls to the library."""
@@ -39,39 +42,39 @@ class Cost:
 
 def cost_box(layout: Layout, x: Ints, y: Ints, pixels: int) -> Cost:
     """One rectangle around windows of `pixels` whose first pixels are `x`, `y`; what lies outside the file is free."""
-    left, top, right, bottom = _clip(layout, x, y, pixels)
-    inside = (right > left) & (bottom > top)
-    if not inside.any():
+    box = _find_box(layout, x, y, pixels)
+    if box is None:
         return Cost()
-    left, top, right, bottom = left[inside].min(), top[inside].min(), right[inside].max(), bottom[inside].max()
-    blocks = _count(left, right, layout.block_width) * _count(top, bottom, layout.block_height)
-    return Cost(
-        blocks=int(blocks),
-        decoded_bytes=int(blocks) * layout.block_bytes,
-        copied_bytes=int((right - left) * (bottom - top)) * layout.pixel_bytes,
-        calls=1,
-    )
+    left, top, right, bottom = box
+    return _cost(layout, len(find_box_blocks(layout, x, y, pixels)), (right - left) * (bottom - top), 1)
 
 
 def cost_windows(layout: Layout, x: Ints, y: Ints, pixels: int) -> Cost:
     """Each window by itself, every block that any of them touches decoded once."""
     left, top, right, bottom = _clip(layout, x, y, pixels)
-    inside = (right > left) & (bottom > top)
-    left, top, right, bottom = left[inside], top[inside], right[inside], bottom[inside]
-    touched: set[tuple[int, int]] = set()
-    first_columns, last_columns = left // layout.block_width, (right - 1) // layout.block_width
-    first_rows, last_rows = top // layout.block_height, (bottom - 1) // layout.block_height
-    ranges = np.unique(np.stack([first_columns, last_columns, first_rows, last_rows], axis=1), axis=0)
-    for first_column, last_column, first_row, last_row in ranges.tolist():
-        touched.update(
-            (row, column) for row in range(first_row, last_row + 1) for column in range(first_column, last_column + 1)
-        )
-    return Cost(
-        blocks=len(touched),
-        decoded_bytes=len(touched) * layout.block_bytes,
-        copied_bytes=int(((right - left) * (bottom - top)).sum()) * layout.pixel_bytes,
-        calls=int(inside.sum()),
-    )
+    copied = int(((right - left) * (bottom - top)).sum())
+    return _cost(layout, len(find_window_blocks(layout, x, y, pixels)), copied, len(left))
+
+
+def find_box_blocks(layout: Layout, x: Ints, y: Ints, pixels: int) -> Blocks:
+    """Row and column of the blocks under the rectangle around all windows."""
+    box = _find_box(layout, x, y, pixels)
+    if box is None:
+        return set()
+    left, top, right, bottom = box
+    return _list_blocks(layout, left, right - 1, top, bottom - 1)
+
+
+def find_window_blocks(layout: Layout, x: Ints, y: Ints, pixels: int) -> Blocks:
+    """Row and column of the blocks under any of the windows."""
+    left, top, right, bottom = _clip(layout, x, y, pixels)
+    steps = layout.block_width, layout.block_width, layout.block_height, layout.block_height
+    edges = [edge // step for edge, step in zip((left, right - 1, top, bottom - 1), steps, strict=True)]
+    touched: Blocks = set()
+    for first_column, last_column, first_row, last_row in np.unique(np.stack(edges, axis=1), axis=0).tolist():
+        rows, columns = range(first_row, last_row + 1), range(first_column, last_column + 1)
+        touched.update((row, column) for row in rows for column in columns)
+    return touched
 
 
 def choose(layout: Layout, x: Ints, y: Ints, pixels: int) -> tuple[bool, Cost]:
@@ -83,10 +86,31 @@ def choose(layout: Layout, x: Ints, y: Ints, pixels: int) -> tuple[bool, Cost]:
     return (True, box) if box.seconds <= windows.seconds else (False, windows)
 
 
+def _cost(layout: Layout, blocks: int, copied_pixels: int, calls: int) -> Cost:
+    return Cost(
+        blocks=blocks,
+        decoded_bytes=blocks * layout.block_bytes,
+        copied_bytes=copied_pixels * layout.pixel_bytes,
+        calls=calls,
+    )
+
+
+def _find_box(layout: Layout, x: Ints, y: Ints, pixels: int) -> tuple[int, int, int, int] | None:
+    left, top, right, bottom = _clip(layout, x, y, pixels)
+    if not len(left):
+        return None
+    return int(left.min()), int(top.min()), int(right.max()), int(bottom.max())
+
+
+def _list_blocks(layout: Layout, left: int, right: int, top: int, bottom: int) -> Blocks:
+    rows = range(top // layout.block_height, bottom // layout.block_height + 1)
+    columns = range(left // layout.block_width, right // layout.block_width + 1)
+    return {(row, column) for row in rows for column in columns}
+
+
 def _clip(layout: Layout, x: Ints, y: Ints, pixels: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Left, top, right and bottom of what of the windows lies in the file; those outside are left out."""
     left, top = np.maximum(x, 0), np.maximum(y, 0)
-    return left, top, np.minimum(x + pixels, layout.width), np.minimum(y + pixels, layout.height)
-
-
-def _count(first: np.int64, end: np.int64, step: int) -> int:
-    return int((end - 1) // step - first // step + 1)
+    right, bottom = np.minimum(x + pixels, layout.width), np.minimum(y + pixels, layout.height)
+    inside = (right > left) & (bottom > top)
+    return left[inside], top[inside], right[inside], bottom[inside]

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 
-from fusion.cutting.arranging import Ints, Part, Zone, arrange, count_cache, find_lead, split_zones
-from fusion.cutting.cost import Cost, choose, cost_box
+from fusion.cutting.arranging import Group, Ints, Part, Zone, arrange, count_cache, find_lead, split_zones
+from fusion.cutting.cost import Blocks, Cost, choose, cost_box, find_box_blocks, find_window_blocks
 from fusion.cutting.layout import Layout
 from fusion.cutting.scene import Chunk, Scene, name_chunk
 from fusion.errors import BadInputError
@@ -67,7 +68,7 @@ def _plan_scene(scene: Scene, cells: Sequence[Cell], pixels: int, resampling: st
             first=first,
             byte_range=(first * patch_bytes, (first + len(places)) * patch_bytes),
             pixel_rows=_find_rows(lead, parts, pixels),
-            cost=sum((_estimate(layout, part) for layout in layouts for part in parts), Cost()),
+            cost=sum((_estimate(layout, parts) for layout in layouts), Cost()),
             memory_bytes=count_memory(layouts, parts, patch_bytes),
         )
         first += len(places)
@@ -132,16 +133,30 @@ def _find_rows(layout: Layout, parts: list[Part], pixels: int) -> tuple[int, int
     return min(rows) * height, min((max(rows) + 1) * height, layout.height)
 
 
-def _estimate(layout: Layout, part: Part) -> Cost:
-    """What the part's cells cost in one file."""
-    group = part.group
-    origin = layout.find_origin(group.epsg, group.step_m)
-    if origin is not None:
-        return choose(layout, group.x - origin[0], group.y - origin[1], group.pixels)[1]
+def _estimate(layout: Layout, parts: Sequence[Part]) -> Cost:
+    """What the cells cost in one file; a block that several parts touch is decoded once."""
+    total = Cost()
+    blocks: Blocks = set()
+    for part in parts:
+        group = part.group
+        origin = layout.find_origin(group.epsg, group.step_m)
+        if origin is not None:
+            x, y, side = group.x - origin[0], group.y - origin[1], group.pixels
+            is_box, cost = choose(layout, x, y, side)
+        else:
+            x, y, side = _find_reach(layout, group)
+            is_box, cost = True, cost_box(layout, x, y, side)
+        total += cost
+        blocks |= (find_box_blocks if is_box else find_window_blocks)(layout, x, y, side)
+    return replace(total, blocks=len(blocks), decoded_bytes=len(blocks) * layout.block_bytes)
+
+
+def _find_reach(layout: Layout, group: Group) -> tuple[Ints, Ints, int]:
+    """A square of the file around all that cells and kernels reach: its first pixel and side."""
     west, south = group.columns.min() * group.size_m, group.rows.min() * group.size_m
     east, north = (group.columns.max() + 1) * group.size_m, (group.rows.max() + 1) * group.size_m
     left, top, right, bottom = layout.find_pixels((west, south, east, north), group.epsg)
     if not np.isfinite([left, top, right, bottom]).all():
-        return Cost()
-    first_x, first_y = np.array([int(left) - REACH_PIXELS]), np.array([int(top) - REACH_PIXELS])
-    return cost_box(layout, first_x, first_y, int(max(right - left, bottom - top)) + 2 * REACH_PIXELS)
+        left, top, right, bottom = -1e6, -1e6, -1e6, -1e6
+    side = int(max(right - left, bottom - top)) + 2 * REACH_PIXELS
+    return np.array([int(left) - REACH_PIXELS]), np.array([int(top) - REACH_PIXELS]), side

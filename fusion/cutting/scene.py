@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fusion.cutting.arranging import Ints, tabulate
 from fusion.cutting.cost import Cost
 from fusion.errors import BadInputError

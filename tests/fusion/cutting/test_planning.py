@@ -65,6 +65,14 @@ def test_cells_over_borders_belong_to_the_unit_that_is_read_last() -> None:
     assert count_cache(shifted, parts) == (22 + 3) * TILE.block_bytes
 
 
+def test_a_block_under_several_parts_is_counted_once(make_scene: Callable[..., Scene]) -> None:
+    array = make_noise(640)
+    across = plan([(make_scene(array, name="across", east_px=-11, south_px=-5), list_cells(19))])
+    assert sum(chunk.cost.blocks for chunk in across) == 25
+    lone = plan([(make_scene(array, name="lone", east_px=-11), [list_cells(19)[0], list_cells(19)[-1]])])
+    assert [(chunk.cost.blocks, chunk.cost.calls) for chunk in lone] == [(2, 2)]
+
+
 def test_a_raster_too_wide_for_the_cache_is_read_in_panels() -> None:
     many = replace(TILE, pixel_bytes=448)
     rows = [part.row for part in arrange(many, split_zones(list_cells(100), 32))]
