@@ -12,7 +12,6 @@ from rasterio.warp import transform
 from rasterio.windows import Window
 
 from fusion.errors import BadRasterError
-from fusion.file_info import hash_file  # noqa: F401  also found here by older names
 from fusion.grid import NORTH_LIMIT, SOUTH_LIMIT
 from fusion.source import Bounds, Limits
 from fusion.sources.geotiff.reading import find_valid

@@ -1,9 +1,9 @@
-"""Point clouds (LAS, LAZ, COPC): headers checked against the file first, heights on a grid made of the points."""
+"""Point clouds (LAS, LAZ, COPC): headers checked against the file first; `surfaces` makes heights on a grid of them."""
 
 from fusion.source import Source
 from fusion.sources.point_cloud.reading import SUFFIXES, inspect_points, read_points
-from fusion.sources.point_cloud.surfaces import Surfaces, make_surfaces, write_surfaces
 
-__all__ = ["SOURCE", "Surfaces", "inspect_points", "make_surfaces", "read_points", "write_surfaces"]
+# `surfaces` is not named here: child processes load this file, and would load what writes rasters with it
+__all__ = ["SOURCE", "inspect_points", "read_points"]
 
 SOURCE = Source(name="point_cloud", title="Point clouds (LAS, LAZ, COPC)", suffixes=SUFFIXES, look=inspect_points)

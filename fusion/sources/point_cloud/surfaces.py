@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from fusion.bounded import run_bounded
 from fusion.errors import BadFileError
@@ -120,8 +121,6 @@ def _lay_grid(info: PointsInfo, pixel: float) -> tuple[float, float, int, int]:
 
 def _open_up(lowest: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Lowest points after a grey opening: what is narrower than seven pixels is taken off."""
-    from scipy import ndimage  # half of a second, which the child process would pay for nothing
-
     filled = np.where(np.isfinite(lowest), lowest, np.inf)
     eroded = ndimage.minimum_filter(filled, 7)
     opened = ndimage.maximum_filter(np.where(np.isfinite(eroded), eroded, -np.inf), 7)
@@ -130,8 +129,6 @@ def _open_up(lowest: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _spread(known: npt.NDArray[np.float64], reach: int) -> npt.NDArray[np.float64]:
     """Every pixel within `reach` of a known one takes the nearest; the others stay unknown."""
-    from scipy import ndimage
-
     if not np.isfinite(known).any():
         return known
     distance, nearest = ndimage.distance_transform_edt(~np.isfinite(known), return_indices=True)

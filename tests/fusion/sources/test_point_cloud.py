@@ -10,8 +10,9 @@ import pytest
 from fusion import modality as modalities
 from fusion.errors import BadFileError
 from fusion.sources import geotiff
-from fusion.sources.point_cloud import inspect_points, make_surfaces, read_points, write_surfaces
+from fusion.sources.point_cloud import inspect_points, read_points
 from fusion.sources.point_cloud.header import read_header
+from fusion.sources.point_cloud.surfaces import make_surfaces, write_surfaces
 
 WEST, SOUTH = 600_000.0, 5_300_000.0
 
@@ -152,14 +153,14 @@ def test_a_flipped_or_cut_packed_cloud_never_breaks_the_caller(tmp_path):
     path = write(tmp_path / "a.laz")
     whole = path.read_bytes()
     rng = np.random.default_rng(1)
-    for place in rng.integers(0, len(whole), 30).tolist():
+    for place in rng.integers(0, len(whole), 15).tolist():
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
             [info] = inspect_points(path)
         except BadFileError:
             continue
         assert info.points == 6_400
-    for size in rng.integers(0, len(whole), 10).tolist():
+    for size in rng.integers(0, len(whole), 6).tolist():
         path.write_bytes(whole[:size])
         with pytest.raises(BadFileError, match=r"a\.laz"):
             inspect_points(path)

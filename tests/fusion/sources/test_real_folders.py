@@ -18,7 +18,8 @@ from fusion.modality import Band, Modality
 from fusion.source import RasterInfo
 from fusion.sources import band_folders, geotiff
 from fusion.sources.envi import read_bands
-from fusion.sources.point_cloud import inspect_points, make_surfaces
+from fusion.sources.point_cloud import inspect_points
+from fusion.sources.point_cloud.surfaces import make_surfaces
 from fusion.sources.stations import read_series
 from fusion.sources.vectors import read_buildings
 
@@ -68,13 +69,15 @@ FILES = [
     Known(path="dsm-buildings/goteborg/GBG_TMY_1977.txt", source="stations", facts={"rows": 8_760}),
     Known(path="lidar/Topography.laz", source="point_cloud", facts={"points": 73_403, "epsg": 2949}),
     Known(path="lidar/autzen-thin.las", source="point_cloud", facts={"points": 10_653, "epsg": None}),
-    Known(path="lidar/vegetation_1_3.las", source="point_cloud", facts={"points": 10_683, "epsg": None}),
+    pytest.param(
+        Known(path="lidar/vegetation_1_3.las", source="point_cloud", facts={"points": 10_683, "epsg": None}), marks=slow
+    ),
     layer("dsm-buildings/goteborg/buildings.shp", 137, 3007),
     layer("lcz/redon/osm_rsu_lcz.geojson", 521, 32630),
-    layer("lcz/redon/bdtopo_rsu_lcz.geojson", 1553, 2154),
-    layer("buildings-imagery/geotiff_labels.geojson", 43, 32616),
+    pytest.param(layer("lcz/redon/bdtopo_rsu_lcz.geojson", 1553, 2154), marks=slow),
+    pytest.param(layer("buildings-imagery/geotiff_labels.geojson", 43, 32616), marks=slow),
     layer(f"{NDVI}/vector_timeless/LULC.gpkg", 88, 32633),
-    layer(f"{NDVI}/bbox.geojson", 1, 32633),
+    pytest.param(layer(f"{NDVI}/bbox.geojson", 1, 32633), marks=slow),
     layer("osm/test.osm.pbf", 2_294, 4326, nth=2, layer="multipolygons"),
     pytest.param(layer("osm/Helsinki.osm.pbf", 1_000, 4326, nth=2, layer="multipolygons"), marks=slow),
 ]
