@@ -64,6 +64,7 @@ FILES = [
     array(f"{NDVI}/data/NDVI.npy", (68, 101, 100, 1), (-0.151, 0.8602), dtype="float32"),
     array(f"{NDVI}/data_timeless/DEM.npy", (101, 100, 1), (664, 801)),
     array("votes/cifar10h/cifar10h-counts.npy", (10_000, 10), (0, 63)),
+    array("dsm-buildings/goteborg/CDSM_KRbig.asc", (223, 234), (0, 24.37), "ascii_grid", nodata=-3.40282346638529e38),
     Known(path="urban-climate-met/berlin_station_air_temperature.csv.gz", source="stations", facts={"rows": 386_354}),
     Known(path="urban-climate-met/nyc/NYC_2010_UMEP.txt", source="stations", facts={"rows": 8_760, "step_s": 3_600}),
     Known(path="dsm-buildings/goteborg/GBG_TMY_1977.txt", source="stations", facts={"rows": 8_760}),

@@ -158,3 +158,26 @@ def test_the_table_of_attributes_is_plain_arrow(tmp_path):
     shapes = read_layer(write(tmp_path / "a.geojson", feature(SQUARE, storeys=4, name="hall")))
     assert isinstance(shapes.attributes, pa.Table)
     assert shapes.attributes.to_pylist() == [{"storeys": 4, "name": "hall"}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "driver"), [("a.gpkg", "GPKG"), ("a.shp", "ESRI Shapefile")])
+def test_a_cut_or_flipped_layer_is_refused_or_says_what_it_lacks(tmp_path, name, driver):
+    path = write_with_gdal(tmp_path / name, driver)
+    whole = path.read_bytes()
+    for share in (0.0, 0.2, 0.5, 0.9):
+        path.write_bytes(whole[: int(len(whole) * share)])
+        try:
+            [info] = inspect_layers(path)
+        except BadFileError as error:
+            said = str(error)
+        else:
+            said = info.describe()
+            assert info.shapes == 2 or "left out" in said
+        assert name in said
+    for place in np.random.default_rng(1).integers(0, len(whole), 6).tolist():
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            inspect_layers(path)
+        except BadFileError as error:
+            assert name in str(error)  # noqa: PT017  whether it raises is chance, what it says is not
