@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from fusion import errors
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONDONTWRITEBYTECODE")
 ANSWER, FAULT, REQUEST = "answer", "fault.json", "request.json"
+TOO_LONG, TOO_MUCH = -24, -25  # as ended by SIGXCPU and SIGXFSZ, which not every system has
 NEXT_STEP = "Cut it into smaller parts, or look whether it is what it claims to be"
 
 
@@ -76,19 +76,22 @@ def _wait(folder: Path, allowed: Bounds, surroundings: Mapping[str, str]) -> tup
         try:
             code = child.wait(timeout=allowed.seconds)
         except subprocess.TimeoutExpired:
-            code = -signal.SIGXCPU
+            code = TOO_LONG
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+                if sys.platform == "win32":
+                    child.kill()
+                else:
+                    os.killpg(child.pid, signal.SIGKILL)
             child.wait()
     lines = (folder / "said").read_bytes()[-2_000:].decode("utf-8", "replace").strip().splitlines()
     return code, lines[-1] if lines else ""
 
 
 def _say_end(code: int, said: str) -> str:
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+    if code in (TOO_LONG, -9):
         return "reading it took too long and was ended"
-    if code == -signal.SIGXFSZ:
+    if code == TOO_MUCH:
         return "reading it wrote too much to disk and was ended"
     if code < 0:
         return f"its reader broke down on it ({signal.Signals(-code).name})"
@@ -106,7 +109,11 @@ def _raise_again(fault: Mapping[str, str], about: str) -> None:
 
 
 def _bound(request: Mapping[str, Any]) -> None:
-    """Limits of this process; none can be raised again."""
+    """Limits of this process; none can be raised again. Windows has none of them, and keeps the time alone."""
+    if sys.platform == "win32":
+        return
+    import resource
+
     seconds = int(request["seconds"]) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_FSIZE, (request["disk"], request["disk"]))

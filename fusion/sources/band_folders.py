@@ -103,8 +103,8 @@ def _is_bigearthnet(path: Path) -> bool:
 
 
 def _is_ssl4eo(path: Path) -> bool:
-    is_scene = SSL4EO.match(path.name) or path.name.startswith("S1")
-    return path.is_dir() and is_scene is not None and bool(is_scene) and (path / "metadata.json").is_file()
+    is_scene = SSL4EO.match(path.name) is not None or path.name.startswith("S1")
+    return is_scene and (path / "metadata.json").is_file()
 
 
 def _is_eurosat(path: Path) -> bool:
