@@ -151,18 +151,31 @@ def find_panel(layout: Layout, pixels: int) -> int:
 def count_cache(layout: Layout, parts: Sequence[Part]) -> int:
     """Bytes of decoded blocks to be kept so that none is decoded twice while these parts are read in order.
 
-    Two units where no cell crosses a border; a row of them where cells do; three rows where lines run aslant.
+    Two units where no cell crosses a border of units, or where cells are so dense that units are read whole and their
+    margins remembered; a row of units where windows do cross; three rows where lines run aslant.
     """
     pixels = parts[0].group.pixels
     height, width = layout.find_unit(pixels)
     across = find_panel(layout, pixels)
-    if not all(part.is_aligned for part in parts):
+    capacity = len(parts) * (height // pixels) * (width // pixels)
+    is_dense = 2 * sum(len(part.places) for part in parts) >= capacity
+    if any(layout.find_origin(part.group.epsg, part.group.step_m) is None for part in parts):
         units = 3 * across + 4
-    elif any(_is_crossing(layout, part, height, width) for part in parts):
-        units = across + 3
-    else:
+    elif is_dense or not any(is_crossing(layout, part.group) for part in parts):
         units = 2
+    else:
+        units = across + 3
     return units * min(height, _up(layout.height, layout.block_height)) * width * layout.pixel_bytes
+
+
+def is_crossing(layout: Layout, group: Group) -> bool:
+    """Whether any of these cells, on the file's own pixels, lies over a border of units."""
+    origin = layout.find_origin(group.epsg, group.step_m)
+    if origin is None:
+        return False
+    height, width = layout.find_unit(group.pixels)
+    x, y, more = group.x - origin[0], group.y - origin[1], group.pixels - 1
+    return bool((x // width != (x + more) // width).any() or (y // height != (y + more) // height).any())
 
 
 def _list_keys(layout: Layout, group: Group) -> tuple[list[Ints], bool]:
@@ -194,15 +207,6 @@ def _find_centres(layout: Layout, group: Group) -> tuple[Ints, Ints]:
 
 def _floor(values: npt.NDArray[np.float64]) -> Ints:
     return np.nan_to_num(np.floor(np.clip(values, -1e9, 1e9)), nan=-1).astype(np.int64)
-
-
-def _is_crossing(layout: Layout, part: Part, height: int, width: int) -> bool:
-    origin = layout.find_origin(part.group.epsg, part.group.step_m)
-    if origin is None:
-        return True
-    x, y = part.group.x - origin[0], part.group.y - origin[1]
-    more = part.group.pixels - 1
-    return bool((x // width != (x + more) // width).any() or (y // height != (y + more) // height).any())
 
 
 def _up(length: int, step: int) -> int:

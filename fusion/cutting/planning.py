@@ -77,9 +77,9 @@ def _plan_scene(scene: Scene, cells: Sequence[Cell], pixels: int, resampling: st
 def count_memory(layouts: Sequence[Layout], parts: Sequence[Part], patch_bytes: int) -> int:
     """Bytes that cutting takes beside the interpreter and its libraries, at most.
 
-    Decoded blocks in the cache (two units where no cell crosses a border of blocks, a row of units + 3 where cells do,
-    three rows + 4 where cells are resampled; see `arrange`), the box being cut twice over (its reals while resampling
-    need up to eight bytes a pixel and band), and three batches; for a file that does not lead, also a row of squares.
+    Decoded blocks in the cache (see `count_cache`: two units, a row of units + 3 or three rows + 4), the unit being
+    cut with a margin of a patch and a row of patches above it (four times over, in reals of up to eight bytes, where
+    cells are resampled), and three batches.
     """
     pixels = parts[0].group.pixels
     total = 3 * max(BATCH_BYTES, max(len(part.places) for part in parts) * patch_bytes)
@@ -87,6 +87,7 @@ def count_memory(layouts: Sequence[Layout], parts: Sequence[Part], patch_bytes: 
         height, width = layout.find_unit(pixels)
         box = (height + 2 * pixels) * (width + 2 * pixels) * layout.pixel_bytes
         depth = np.dtype(layout.dtype).itemsize
+        box += pixels * layout.width * layout.pixel_bytes  # rows remembered for the units below
         aligned = all(layout.find_origin(part.group.epsg, part.group.step_m) is not None for part in parts)
         total += count_cache(layout, parts) + (box if aligned else 4 * box * max(1, 8 // depth))
     return total

@@ -91,25 +91,30 @@ def find_valid(dataset: DatasetReader, array: Stored, window: Window, nodata: fl
             valid &= np.isfinite(band)
         if nodata is not None and is_storable(nodata, array.dtype):
             valid &= band != array.dtype.type(nodata)
-    if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
+    if has_own_mask(dataset):
         valid &= dataset.read_masks(1, window=window, out_shape=array.shape[1:]) > 0
     return valid
 
 
-def has_only_data(dataset: DatasetReader, array: Stored, nodata: float | None) -> bool:
+def has_only_data(array: Stored, nodata: float | None) -> bool:
     """Whether plainly nothing is missing: smallest and largest value are finite and nodata is not between them.
 
-    False where that cannot be told so fast; `find_valid` then looks at every pixel. NaN carries through both.
+    `nodata` is a value that the array's dtype can hold. False where it cannot be told so fast; `find_valid` then looks
+    at every pixel. NaN carries through both.
     """
-    if array.dtype.kind not in "uif" or MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
-        return False
-    is_known = nodata is None or not is_storable(nodata, array.dtype)
     if array.dtype.kind in "ui":
-        return is_known or bool(array.min() > nodata or array.max() < nodata)
+        return nodata is None or bool(array.min() > nodata or array.max() < nodata)
+    if array.dtype.kind != "f":
+        return False
     low, high = array.min(), array.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         return False
-    return is_known or not low <= nodata <= high
+    return nodata is None or not low <= nodata <= high
+
+
+def has_own_mask(dataset: DatasetReader) -> bool:
+    """Whether the file says by a mask of its own which pixels hold data."""
+    return MaskFlags.per_dataset in dataset.mask_flag_enums[0]
 
 
 def is_storable(value: float, dtype: np.dtype[np.generic]) -> bool:

@@ -15,13 +15,24 @@ from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from fusion.cutting.arranging import Group, Ints, Zone
+from fusion.cutting.arranging import Group, Ints, Zone, is_crossing
 from fusion.cutting.cost import choose
 from fusion.cutting.layout import Layout
 from fusion.errors import BadInputError, BadRasterError
 from fusion.source import RasterFile
 from fusion.sources.geotiff.opening import open_dataset, reading
-from fusion.sources.geotiff.reading import Mask, Raster, Stored, describe_file, find_indexes, find_valid, has_only_data
+from fusion.sources.geotiff.reading import (
+    Mask,
+    Raster,
+    Stored,
+    describe_file,
+    find_indexes,
+    find_valid,
+    has_only_data,
+    has_own_mask,
+    is_storable,
+)
+from fusion.sources.geotiff.seams import Seams
 from fusion.sources.geotiff.warping import PixelBox, clip_box, find_source_box, join_boxes, warp
 
 # Squares are read together while the box around them holds at most so many times their own pixels.
@@ -146,10 +157,16 @@ class _OpenFile:
         self.file, self._dataset, self._method = file, dataset, method
         self._indexes = find_indexes(file, names)
         self.layout = _describe(dataset, self._indexes)
+        self._has_own_mask = has_own_mask(dataset)
+        is_known = file.nodata is not None and is_storable(file.nodata, np.dtype(self.layout.dtype))
+        self._nodata = file.nodata if is_known else None
         self._runs = _find_runs([list(bands).index(name) for name in names])
         self._scratch = np.empty(0, self.layout.dtype)
         self._kept: dict[tuple[int, int, int], tuple[Stored, Mask]] = {}
         self._awaited: Counter[tuple[int, int, int]] = Counter()
+        self._seams: Seams | None = None
+        if any(is_crossing(self.layout, zone) for zone in zones):
+            self._seams = Seams(self.layout, len(self._indexes), zones[0].pixels, self._read)
         for zone in zones:
             if self.layout.find_origin(zone.epsg, zone.step_m) is None:
                 columns, rows = zone.squares
@@ -169,8 +186,9 @@ class _OpenFile:
         side = valid.shape[-1]
         left, top = int(x.min()), int(y.min())
         width, height = int(x.max()) + side - left, int(y.max()) + side - top
-        array = self._reserve(height, width)
-        mask = self._read(array, left, top)
+        box = PixelBox(left=left, top=top, width=width, height=height)
+        found = self._seams and self._seams.read(box)
+        array, mask = found or self._read_box(box)
         across, down = width // side, height // side
         rows, columns = (y - top) // side, (x - left) // side
         # a patch's line of pixels as one item: copied 3.5 times as fast as pixel by pixel
@@ -237,21 +255,21 @@ class _OpenFile:
         boxes = [find_source_box(self.layout, block) for block in blocks]
         whole = join_boxes([box for box in boxes if box is not None])
         used = sum(box.size for box in boxes if box is not None)
-        held = self._read_box(whole) if whole is not None and whole.size <= MOST_WASTE * used else None
+        held = (whole, self._read_box(whole)) if whole is not None and whole.size <= MOST_WASTE * used else None
         for key, block, box in zip(keys, blocks, boxes, strict=True):
             if box is None:
                 empty = np.zeros((len(self._indexes), block.height, block.width), self.layout.dtype)
                 self._kept[key] = empty, np.zeros(empty.shape[1:], dtype=bool)
                 continue
-            around, array, mask = held or self._read_box(box)
+            around, (array, mask) = held or (box, self._read_box(box))
             part = box.within(around)
             known = None if mask is None or mask[part].all() else mask[part]
             self._kept[key] = warp(array[:, *part], known, box, self.layout, self._dataset.crs, block, self._method)
 
-    def _read_box(self, box: PixelBox) -> tuple[PixelBox, Stored, Mask | None]:
+    def _read_box(self, box: PixelBox) -> tuple[Stored, Mask | None]:
         """A box of the file, and its mask where something in it is not valid."""
         array = self._reserve(box.height, box.width)
-        return box, array, self._read(array, box.left, box.top)
+        return array, self._read(array, box.left, box.top)
 
     def _read(self, target: Stored, left: int, top: int) -> Mask | None:
         """Fill target [band, y, x] from the file's pixel (left, top) on; its mask, or None where all is valid.
@@ -270,7 +288,7 @@ class _OpenFile:
             target.fill(0)
         window, found = Window(inside.left, inside.top, inside.width, inside.height), target[:, *part]
         self._dataset.read(self._indexes, window=window, out=found)
-        if has_only_data(self._dataset, found, self.file.nodata):
+        if not self._has_own_mask and has_only_data(found, self._nodata):
             if is_inside:
                 return None
             known: Mask = np.ones(found.shape[1:], dtype=bool)
