@@ -35,8 +35,8 @@ class Seams:
     def read(self, box: PixelBox) -> tuple[Stored, Mask | None] | None:
         """The box as a view, until the next read, and its mask where something is not valid.
 
-        None where the box is small beside its unit, or reaches more than a patch beyond it: then it is better read
-        by itself.
+        None where the box is small beside a unit of several blocks, or reaches more than a patch beyond it: then it is
+        better read by itself.
         """
         row, column = self._find_unit(box)
         unit = self._find_place(row, column)
@@ -67,7 +67,9 @@ class Seams:
             and box.left + box.width <= unit.left + unit.width + side
             and box.top + box.height <= unit.top + unit.height + side
         )
-        return is_near and 2 * box.size >= unit.size
+        # a block is decoded whole in any case
+        is_one_block = (self._height, self._width) == (self._layout.block_height, self._layout.block_width)
+        return is_near and (is_one_block or 2 * box.size >= unit.size)
 
     def _fill(self, row: int, column: int, unit: PixelBox, box: PixelBox) -> None:
         side, is_next = self._side, self._held == (row, column - 1)
