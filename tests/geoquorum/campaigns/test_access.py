@@ -182,6 +182,10 @@ def test_an_expert_s_list_shows_what_is_open_and_no_draft(client, project):
         ('{"assignment": 99999999999999999999, "client_uuid": "%s"}' % SOME_UUID, 400, "assignment"),  # noqa: UP031
         ('{"assignment": 1, "client_uuid": "%s", "expert": 3}' % SOME_UUID, 400, "expert"),  # noqa: UP031
         ('{"assignment": 1, "client_uuid": "%s", "comment": "\\u0000"}' % SOME_UUID, 400, "comment"),  # noqa: UP031
+        ('{"assignment": 1, "client_uuid": "%s", "comment": "\\ud800"}' % SOME_UUID, 400, "comment"),  # noqa: UP031
+        ('{"assignment": %s}' % ("9" * 5_000), 400, "not JSON"),
+        ('{"assignment": 1, "client_uuid": "%s", "shown_at": "0001-01-01T00:00:00+14:00"}' % SOME_UUID, 400, "1970"),  # noqa: UP031
+        ('{"assignment": 1, "client_uuid": "%s", "decided_at": "9999-12-31T23:00:00-14:00"}' % SOME_UUID, 400, "2199"),  # noqa: UP031
     ],
 )
 def test_a_body_that_cannot_be_read_is_refused_in_one_sentence(client, project, body, status, words):

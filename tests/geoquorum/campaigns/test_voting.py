@@ -144,6 +144,21 @@ def test_a_client_id_of_another_vote_is_refused():
         desk.vote(two, "2", client_uuid=used)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"code": "2"}, {"second_code": "3"}, {"is_sure": False}, {"kind": "skip", "code": "", "skip_reason": "1"}],
+)
+def test_a_client_id_with_another_answer_is_refused_and_the_first_stands(change):
+    desk = Desk()
+    (assignment,) = desk.claim()
+    said = {"client_uuid": uuid.uuid4(), "code": "1"}
+    first = desk.vote(assignment, **said)
+    with pytest.raises(RefusedError, match="already names another vote"):
+        desk.vote(assignment, **said | change)
+    assert desk.vote(assignment, **said, comment="words do not count", shown_at=timezone.now()) == first
+    assert list(Vote.objects.values_list("code", "second_code", "is_sure", "kind")) == [("1", "", True, "answer")]
+
+
 def test_a_skip_gives_its_place_back_and_is_not_offered_again():
     desk = Desk(count=1, quota=1)
     (assignment,) = desk.claim()
@@ -231,6 +246,8 @@ def test_nobody_votes_with_the_claim_of_another():
         ({"kind": "skip"}, "a skip with a reason"),
         ({"kind": "answer", "code": "A", "skip_reason": "1"}, "an answer with a class"),
         ({"kind": "taken_back", "code": "A"}, "neither"),
+        ({"kind": "taken_back", "second_code": "<script>"}, "neither"),
+        ({"kind": "skip", "skip_reason": "1", "second_code": "A"}, "neither"),
         ({"code": "A", "session": 0}, "sitting"),
     ],
 )

@@ -47,9 +47,10 @@ def json_endpoint(view: Callable[..., dict[str, Any]]) -> Callable[..., JsonResp
 def read_body(request: HttpRequest, schema: type[Schema]) -> Any:
     """The request's JSON as a value of this schema; an empty body is an empty object."""
     try:
-        return schema.model_validate(json.loads(request.body or b"{}"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        said = json.loads(request.body or b"{}")
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or a number of thousands of digits
         raise RefusedError(_("The body is not JSON."), status=400) from error
+    return schema.model_validate(said)
 
 
 def _say(error: ValidationError) -> str:
