@@ -121,7 +121,7 @@ def tabulate_panel(panel: PanelVotes, codes: tuple[str, ...]) -> pa.Table:
 
 
 def _find_experts(round: Round, names: pa.ChunkedArray, kind: str, place: Place, faults: Faults) -> Ints:
-    """Id of each row's expert; new pseudonyms are made, those of people are refused."""
+    """Id of each row's expert; new pseudonyms are made, those of people are refused, and models stay models."""
     coded = names.combine_chunks().dictionary_encode()
     wanted, index = coded.dictionary.to_pylist(), coded.indices.to_numpy()
     project = round.campaign.project_id
@@ -131,10 +131,15 @@ def _find_experts(round: Round, names: pa.ChunkedArray, kind: str, place: Place,
     known = Expert.objects.filter(project=project, pseudonym__in=wanted)
     ids = dict(known.values_list("pseudonym", "pk"))
     persons = set(known.exclude(user=None).values_list("pseudonym", flat=True))
+    models = set(known.filter(kind=Expert.Kind.MODEL).values_list("pseudonym", flat=True))
     for number, name in enumerate(wanted):
         if name in persons:
             first = int(np.argmax(index == number))
             faults.add(place(first), f"votes as {name!r}, who is a person of this project and votes in person")
+        elif (name in models) != (kind == Expert.Kind.MODEL):
+            is_what = "a model" if name in models else "no model"
+            first = int(np.argmax(index == number))
+            faults.add(place(first), f"votes as {name!r}, known here as {is_what}; say so, or choose another name")
     return np.array([ids[name] for name in wanted], np.int64)[index]
 
 

@@ -1,5 +1,7 @@
 """Votes out of the database as the one table that consensus methods see."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from annotation.votes import VoteTable, from_records
@@ -15,7 +17,7 @@ SELECT sample_id, pseudonym, code, is_sure, seconds FROM (
   FROM campaigns_vote v WHERE v.round_id = %(round)s AND v.id <= %(until)s
   ORDER BY v.assignment_id, v.revision DESC
 ) AS last JOIN accounts_expert e ON e.id = last.expert_id
-WHERE last.kind = 'answer' AND last.code <> ''
+WHERE last.kind = 'answer' AND last.code <> '' AND e.pseudonym <> ALL(%(without)s::text[])
 """
 TYPES = {
     "sample": pa.int64(),
@@ -27,9 +29,13 @@ TYPES = {
 EVERY = 2**63 - 1
 
 
-def latest_votes(*, round: Round, until: int | None = None) -> VoteTable:
-    """Counted votes of a round, up to a vote's number where one is given: samples by id, voters by pseudonym."""
-    rows = copy_out(LATEST, {"round": round.pk, "until": EVERY if until is None else until}, TYPES)
+def latest_votes(*, round: Round, until: int | None = None, without: Sequence[str] = ()) -> VoteTable:
+    """Counted votes of a round, up to a vote's number where one is given: samples by id, voters by pseudonym.
+
+    `without` names voters whose votes are left out.
+    """
+    values = {"round": round.pk, "until": EVERY if until is None else until, "without": list(without)}
+    rows = copy_out(LATEST, values, TYPES)
     return from_records(
         rows["sample"],
         rows["voter"],

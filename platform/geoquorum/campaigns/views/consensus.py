@@ -25,7 +25,7 @@ from geoquorum.campaigns.vote_bars import draw_votes
 from geoquorum.figures.whiskers import Whisker
 
 PER_PAGE = 20
-CSV_KINDS = ("samples", "confusion", "experts", "map")
+CSV_KINDS = ("samples", "confusion", "experts", "map", "models")
 
 
 @login_required
@@ -50,7 +50,10 @@ def download(request: HttpRequest, campaign_id: int, run_id: int, kind: str) -> 
     run, member = access.find_run(user=request.user, campaign_id=campaign_id, run_id=run_id)
     if kind not in CSV_KINDS or (kind == "experts" and member.role == Role.EXPERT):
         raise Http404
-    lines = {"samples": _list_samples, "map": _list_samples, "confusion": _list_confusion, "experts": _list_experts}
+    lines = {
+        "samples": _list_samples, "map": _list_samples, "confusion": _list_confusion, "experts": _list_experts,
+        "models": _list_models,
+    }  # fmt: skip
     return answer_csv(run, kind, lines[kind](run))
 
 
@@ -133,6 +136,15 @@ def _list_confusion(run: ConsensusRun) -> Iterator[list[object]]:
     yield ["one_expert_says", "another_says", "pairs"]
     for code, row in zip(codes, run.summary["co_votes"], strict=True):
         yield from ([code, other, count] for other, count in zip(codes, row, strict=True))
+
+
+def _list_models(run: ConsensusRun) -> Iterator[list[object]]:
+    """Each model's trial on gold, and the samples whose label it contradicts."""
+    names = ("expert", "is_admitted", "samples", "model_accuracy", "panel_accuracy", "difference", "low", "high")
+    yield ["model", "counts", "gold_samples", *names[3:], "contradicted_sample"]
+    for row in run.summary.get("models", []):
+        judged = [row.get(name, "") for name in names]
+        yield from ([*judged, sample] for sample in row["contradicted"] or [""])
 
 
 def _list_experts(run: ConsensusRun) -> Iterator[list[object]]:
