@@ -67,6 +67,8 @@ def test_an_export_of_the_tool_itself_is_read_whatever_its_block_is_called() -> 
         (task(result="x"), "no list of results"),
         (task(completed_by=None), "does not say who"),
         (task(completed_by="a@b.example"), "e-mail address"),
+        (task(completed_by="\0"), "NUL byte"),
+        (task(completed_by="\ud83d"), "half of a character"),
         ({"id": 4, "data": {}}, "names no sample"),
         ({"data": None}, "task 2: its data names no sample"),
         ("x", "names no sample"),

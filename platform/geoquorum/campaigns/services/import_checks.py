@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotation.exchange.table_files import Faults
 from annotation.question import Question
 from fusion.errors import BadVotesError
+from fusion.lines import Faults
 
 LONGEST_VOTER = 40  # letters of a pseudonym
 NEEDED = ("voter", "sample", "code")
@@ -47,11 +47,11 @@ def complete(table: pa.Table, place: Place) -> pa.Table:
         name: table[name].cast(kind) if name in table.column_names else pa.nulls(len(table), kind)
         for name, kind in types.items()
     }
-    faults = Faults(name="Votes")
+    faults = Faults(name="Votes", error=BadVotesError)
     for name in ("voter", "sample"):
         _tell(pc.is_null(columns[name]), f"names no {name}", place, faults)
     _tell(pc.greater(pc.utf8_length(columns["voter"]), LONGEST_VOTER), "names a voter too long", place, faults)
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     return pa.table(
         {name: pc.fill_null(column, empty[name]) if name in empty else column for name, column in columns.items()}
     )

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from django.db import connection, transaction
 
 from annotation import question as questions
-from annotation.exchange.table_files import Faults
 from annotation.panel import PanelVotes
 from fusion.errors import BadVotesError
+from fusion.lines import Faults
 from geoquorum.accounts.models import Expert, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Assignment, Round, Vote
@@ -76,7 +76,7 @@ def import_votes(
     empty), `second_code`, `is_sure`, `shown_at`, `decided_at`. Answers take places below the quota, skips none. Nobody
     votes in the name of a person who votes here. `place` names row 0..n-1 in errors.
     """
-    faults = Faults(name=source)
+    faults = Faults(name=source, error=BadVotesError)
     campaign = round.campaign
     enter_gate(campaign=campaign)
     campaign.refresh_from_db()
@@ -85,7 +85,7 @@ def import_votes(
     codes = scheme_of(campaign).codes
     is_answer = check_answers(rows, codes, questions.find(campaign.question), place, faults)
     voter = _find_experts(round, rows["voter"], kind, place, faults)
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     sample = rows["sample"].to_numpy()
     slot = _find_slots(round, sample, voter, is_answer, place, faults)
     order = np.lexsort((voter, sample))  # neighbours in the indexes are written together: half the database's time
@@ -152,7 +152,7 @@ def _find_slots(
     inside = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()})["sample"].to_numpy()
     for bad in np.flatnonzero(~np.isin(sample, inside)).tolist():
         faults.add(place(bad), f"names sample {sample[bad]}, which is not in this round")
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     held = copy_out(PLACES, {"round": round.pk}, {"sample": pa.int64(), "slot": pa.int64(), "expert": pa.int64()})
     check_single(sample, voter, held, place, faults)
     samples, which = np.unique(sample, return_inverse=True)
@@ -163,7 +163,7 @@ def _find_slots(
     rank = rank_within(which, is_answer)
     for bad in np.flatnonzero(is_answer & (rank >= round.quota - taken.sum(1)[which])).tolist():
         faults.add(place(bad), f"gives sample {sample[bad]} more than its {round.quota} votes")
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     free = np.argsort(taken, axis=1, kind="stable")
     return np.where(is_answer, free[which, np.minimum(rank, round.quota - 1)], -1)
 
