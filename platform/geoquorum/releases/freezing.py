@@ -22,6 +22,7 @@ from geoquorum.releases.provenance import describe_provenance
 from geoquorum.releases.reading import read_stacks
 from geoquorum.releases.splitting import split_rows
 
+TOLD = ("voters", "unblinded_at", "seal")  # of the provenance, on the version's page and in the API
 MOST_INVALID = 0.5  # a patch with more of its pixels missing in any modality is left out
 
 
@@ -44,13 +45,15 @@ def freeze_version(version: DatasetVersion, claim: Claim) -> Frozen:
     rows = [rows[place] for place in kept]
     split, blocks, leaks = split_rows(version, rows)
     scheme = version.consensus_run.campaign.scheme
+    provenance = describe_provenance(version, rows)
     snapshot = freeze(
         _table(rows, split, blocks, invalid[kept]),
         arrays={stack.modality: stack.reader(kept) for stack in stacks},
         targets={scheme: TargetSpec(head="classes", scheme=scheme)},
-        provenance=describe_provenance(version, rows),
+        provenance=provenance,
     )
-    return Frozen(snapshot=snapshot, summary=_summarise(rows, split, len(invalid) - len(kept), leaks))
+    summary = _summarise(rows, split, len(invalid) - len(kept), leaks)
+    return Frozen(snapshot=snapshot, summary=summary | {name: provenance[name] for name in TOLD})
 
 
 def _table(chosen: list[Chosen], split: list[str], blocks: list[str], invalid: npt.NDArray[np.float64]) -> pa.Table:
