@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from geoquorum.accounts.models import User
+from geoquorum.accounts.models import Expert, User
 from geoquorum.campaigns import access
 from geoquorum.campaigns.models import (
     Adjudication,
@@ -17,7 +17,7 @@ from geoquorum.campaigns.models import (
 )
 from geoquorum.campaigns.sample_pictures import list_pictures
 from geoquorum.campaigns.services.declaring import scheme_of
-from geoquorum.campaigns.services.disputes import MAIN, may_read_thread
+from geoquorum.campaigns.services.disputes import ASKED, MAIN, may_read_thread
 from geoquorum.campaigns.vote_bars import draw_posterior, draw_votes
 from geoquorum.catalog.models import Sample
 
@@ -41,12 +41,20 @@ def describe_sample(
         "pictures": list_pictures(campaign, sample),
         "thread": thread,
         "comments": list(thread.comments.select_related("expert").order_by("pk")) if thread else [],
-        "own_votes": _list_votes(campaign, sample).filter(expert=expert) if expert else [],
+        "own_votes": _list_own(campaign, sample, expert) if expert else [],
         "expert": expert,
         "is_curator": is_curator,
         "is_closed": campaign.state == CampaignState.CLOSED,
     }
     return context if run is None else context | _describe_results(campaign, sample, run, is_curator=is_curator)
+
+
+def _list_own(campaign: Campaign, sample: Sample, expert: Expert) -> Any:
+    """Before the close the latest own vote alone: more would tell gold and repeats from the other samples."""
+    if campaign.state == CampaignState.CLOSED:
+        return _list_votes(campaign, sample).filter(expert=expert)
+    own = Vote.objects.filter(campaign=campaign, sample=sample, expert=expert, round__purpose__in=ASKED)
+    return own.select_related("round").order_by("-pk")[:1]
 
 
 def _list_votes(campaign: Campaign, sample: Sample) -> Any:

@@ -1,6 +1,7 @@
 """An expert who votes over HTTP finds no difference between ordinary, gold and repeated samples (row G5)."""
 
 import json
+import re
 import uuid
 
 import pytest
@@ -153,3 +154,16 @@ def test_a_repeat_shows_the_sample_again_but_nothing_of_the_answer_before(voter)
         first = Assignment.objects.get(round__purpose="vote", sample=repeat.sample, expert=voter.expert)
         assert later - voter.order.index(first.pk) >= 30
     assert Campaign.objects.get(pk=voter.campaign.pk).rounds.filter(purpose="repeat").count() == 1
+
+
+def test_the_discussion_of_a_hidden_sample_opens_like_any_other(voter):
+    voter.vote_all(60)
+    pages = {}
+    for pk, word in voter.purposes().items():
+        sample = Assignment.objects.get(pk=pk).sample_id
+        page = voter.client.get(f"/campaigns/{voter.campaign.pk}/samples/{sample}/")
+        raised = voter.client.post(f"/campaigns/{voter.campaign.pk}/samples/{sample}/raise/", "{}", "application/json")
+        if pk in voter.order:
+            pages.setdefault(word, set()).add((page.status_code, raised.status_code, len(page.context["own_votes"])))
+            assert not re.search(r"\bround \d", page.content.decode())
+    assert pages == {word: {(200, 200, 1)} for word in ("vote", "gold", "repeat")}
