@@ -15,7 +15,7 @@ from geoquorum.campaigns.models import (
     Thread,
     Vote,
 )
-from geoquorum.campaigns.sample_pictures import list_pictures
+from geoquorum.campaigns.sample_pictures import describe_content, list_pictures
 from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.disputes import ASKED, MAIN, may_read_thread
 from geoquorum.campaigns.vote_bars import draw_posterior, draw_votes
@@ -39,6 +39,7 @@ def describe_sample(
         "sample": sample,
         "scheme": scheme,
         "pictures": list_pictures(campaign, sample),
+        "content": describe_content(sample),
         "thread": thread,
         "comments": list(thread.comments.select_related("expert").order_by("pk")) if thread else [],
         "own_votes": _list_own(campaign, sample, expert) if expert else [],
@@ -74,6 +75,7 @@ def _describe_results(campaign: Campaign, sample: Sample, run: ConsensusRun, *, 
         "run": run,
         "row": row,
         "rounds": _count_rounds(campaign, sample, run),
+        "contradicting": [one for one in run.summary.get("models", []) if sample.pk in one["contradicted"]],
         "decisions": list(decisions.order_by("-pk")),
         "votes": _list_votes(campaign, sample) if is_curator else [],
         "notes": notes.order_by("pk") if is_curator else [],

@@ -15,7 +15,8 @@ from fusion.scheme import Scheme
 from geoquorum.accounts.models import Role
 from geoquorum.campaigns import access
 from geoquorum.campaigns.label_maps import choose_cities, draw_maps
-from geoquorum.campaigns.models import Campaign, Consensus, ConsensusRun
+from geoquorum.campaigns.models import Campaign, ConsensusRun
+from geoquorum.campaigns.sample_pictures import list_thumbs
 from geoquorum.campaigns.services.adjudication import latest_decisions
 from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.reviewing import QUESTION
@@ -97,19 +98,15 @@ def _list_disputed(request: HttpRequest, scheme: Scheme, run: ConsensusRun) -> P
     """Disputed samples first, those with the least agreement at the top, then the others."""
     rows = run.rows.select_related("sample__region").order_by("status", "agreement", "-entropy", "pk")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    views = questions.find(run.campaign.question).views
+    thumbs = list_thumbs(run.campaign, [row.sample for row in page])
     decisions = latest_decisions(campaign=run.campaign)
     for row in page:
         row.decision = decisions.get(row.sample_id)
         row.shown = max(row.distribution) if run.summary.get("is_credible") else row.agreement
         row.bar = draw_votes(scheme, row.counts)
         row.named = scheme.find(row.code)
-        row.picture = _picture(row, views[0].modality, views[0].view) if views and row.sample.region_id else ""
+        row.thumb = thumbs[row.sample_id]
     return page
-
-
-def _picture(row: Consensus, modality: str, view: str) -> str:
-    return reverse("catalog:picture", args=[row.sample_id, modality, view])
 
 
 def _list_samples(run: ConsensusRun) -> Iterator[list[object]]:
