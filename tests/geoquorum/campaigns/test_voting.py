@@ -217,6 +217,30 @@ def test_an_expired_claim_whose_place_was_taken_is_refused():
         desk.vote(assignment, "4")
 
 
+def test_of_twenty_abandoned_claims_each_is_free_after_its_lease_and_none_is_voted_on_again():
+    """Row G3: posts on one's own lost claims, on another's, and on none at all; a hundred in a hundred are refused."""
+    desk = Desk(count=20, quota=1)
+    lost = desk.claim(count=20)
+    left = min(each.lease_until for each in lost) - timezone.now()
+    assert datetime.timedelta(minutes=5) <= left <= datetime.timedelta(minutes=10)
+    other = Desk(campaign=desk.campaign)
+    Assignment.objects.update(lease_until=timezone.now() + datetime.timedelta(seconds=5))
+    assert other.claim(count=20) == [], "claims that hold are not given away"
+    for assignment in lost:
+        expire(assignment)
+    held = other.claim(count=20)
+    assert len(held) == 20
+    unclaimed = [Assignment(pk=2**40 + number) for number in range(20)]
+    refused = []
+    for assignment in (*lost, *held, *unclaimed):
+        with pytest.raises(RefusedError) as refusal:
+            desk.vote(assignment, "1")
+        refused.append(refusal.value.status)
+    assert refused == [409] * 20 + [404] * 40
+    assert not Vote.objects.exists()
+    assert slots(desk) == [1] * 20
+
+
 def test_a_released_sample_comes_back_to_its_expert():
     desk = Desk(count=1, quota=1)
     (assignment,) = desk.claim()
