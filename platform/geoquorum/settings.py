@@ -143,6 +143,7 @@ HOUSEKEEPING = [
     "geoquorum.accounts.guard.forget_tries",
     "geoquorum.campaigns.services.settle",
     "geoquorum.campaigns.services.watch.watch_all",
+    "geoquorum.campaigns.services.quiet.warn_of_silence",
     "geoquorum.campaigns.services.seal_votes",
     "geoquorum.campaigns.services.start_refits",
     "geoquorum.releases.services.settle",
