@@ -15,7 +15,7 @@ from geoquorum.campaigns.services.ballots import FIRST_YEAR, LAST_YEAR
 from geoquorum.catalog.content import describe_samples
 from geoquorum.catalog.models import Sample
 
-Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Number = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Text40 = Annotated[str, Field(max_length=40)]
 
 
