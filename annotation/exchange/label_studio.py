@@ -104,7 +104,7 @@ def _rectangle(box: tuple[float, float, float, float], code: str) -> dict[str, A
 def _parse(text: bytes) -> list[Any]:
     try:
         tasks = json.loads(text.decode("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or a number of thousands of digits
         raise BadVotesError(f"This is not a JSON file: {error}. Export it from Label Studio as JSON.") from error
     if not isinstance(tasks, list):
         raise BadVotesError("A Label Studio export is a list of tasks. Choose the format JSON, not JSON-MIN or others.")

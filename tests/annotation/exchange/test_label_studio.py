@@ -84,7 +84,13 @@ def test_a_bad_task_is_named_and_nothing_is_taken(bad: Any, match: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [(b"{}", "list of tasks"), (b"\xff", "not a JSON"), (b"[" * 100_000, "not a JSON"), (b"[]", "no task has")],
+    [
+        (b"{}", "list of tasks"),
+        (b"\xff", "not a JSON"),
+        (b"[" * 100_000, "not a JSON"),
+        (b"[" + b"9" * 5_000 + b"]", "not a JSON"),
+        (b"[]", "no task has"),
+    ],
 )
 def test_what_is_no_export_is_refused(text: bytes, match: str) -> None:
     with pytest.raises(BadVotesError, match=match):
