@@ -29,6 +29,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "jit": "off",
     "shared_buffers": "256MB",
+    "max_wal_size": "4GB",  # an import of millions of votes writes more than the default between two checkpoints
 }
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 

@@ -178,11 +178,12 @@ def _write(round: Round, rows: pa.Table, sample: Ints, voter: Ints, slot: Ints, 
         "sample_id": sample,
         "expert_id": voter,
     }
-    state = np.where(is_answer, Assignment.State.ANSWERED, Assignment.State.SKIPPED).tolist()
+    state = pc.if_else(is_answer, Assignment.State.ANSWERED.value, Assignment.State.SKIPPED.value)
     own = {"id": ids, "quota": _all(round.quota, n), "slot": pa.array(slot, mask=~is_answer), "state": state}
     copy_in(Assignment, pa.table(shared | own))
     said = {name: rows[name] for name in ("code", "skip_reason", "second_code", "is_sure", "shown_at", "decided_at")}
-    said |= {"kind": np.where(is_answer, Vote.Kind.ANSWER, Vote.Kind.SKIP).tolist(), "is_machine": _all(is_machine, n)}
+    said |= {"kind": pc.if_else(is_answer, Vote.Kind.ANSWER.value, Vote.Kind.SKIP.value)}
+    said |= {"is_machine": _all(is_machine, n)}
     said |= {"assignment_id": ids, "revision": _all(0, n), "client_uuid": _make_uuids(n)}
     said |= {"views_opened": _all("{}", n), "interface_version": _all(source[:40], n)}
     said |= {"question_version": _all(campaign.question_version, n), "scheme_version": _all(campaign.scheme_version, n)}
@@ -222,15 +223,15 @@ def _count_own(round: Round, voter: Ints, is_answer: npt.NDArray[np.bool_]) -> N
         cursor.execute(COUNT_OWN, values | {"skipped": (every - answered).tolist()})
 
 
-def _make_uuids(count: int) -> list[str]:
+def _make_uuids(count: int) -> pa.Array:
     """UUIDs of version 7 (RFC 9562) as text: 48 bits of milliseconds, a counter, 62 random bits; in rising order."""
     raw = np.frombuffer(os.urandom(16 * count), np.uint8).reshape(count, 16).copy()
-    tick = int(time.time() * 1000) + np.arange(count, dtype=">u8") // 4096
-    raw[:, :6] = tick.view(np.uint8).reshape(count, 8)[:, 2:]
+    tick = int(time.time() * 1000) + np.arange(count) // 4096
+    raw[:, :6] = tick.astype(">u8").view(np.uint8).reshape(count, 8)[:, 2:]
     raw[:, 6:8] = (0x7000 + np.arange(count) % 4096).astype(">u2").view(np.uint8).reshape(count, 2)
     raw[:, 8] = raw[:, 8] & 0x3F | 0x80
-    text = raw.tobytes().hex()
-    return [text[start : start + 32] for start in range(0, 32 * count, 32)]
+    ends = pa.py_buffer(np.arange(0, 32 * (count + 1), 32, dtype=np.int64))
+    return pa.LargeStringArray.from_buffers(count, ends, pa.py_buffer(raw.tobytes().hex().encode()))
 
 
 def _all(value: Any, count: int) -> pa.Array:
