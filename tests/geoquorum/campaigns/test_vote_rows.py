@@ -77,6 +77,8 @@ def test_a_correction_and_a_taking_back_obey_the_same_rule(assignments):
 def test_ids_of_imported_votes_rise_and_carry_the_time():
     before = datetime.now(UTC)
     ids = [uuid.UUID(text) for text in imports._make_uuids(10_000).to_pylist()]
-    assert len(set(ids)) == 10_000 and ids == sorted(ids)
-    assert {each.version for each in ids} == {7} and {each.variant for each in ids} == {uuid.RFC_4122}
+    assert len(set(ids)) == 10_000
+    assert ids == sorted(ids)
+    assert {each.version for each in ids} == {7}
+    assert {each.variant for each in ids} == {uuid.RFC_4122}
     assert 0 <= (ids[0].int >> 80) - int(before.timestamp() * 1000) < 5_000
