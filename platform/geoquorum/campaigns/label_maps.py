@@ -144,6 +144,7 @@ def _list_shapes(scheme: Scheme, run: ConsensusRun, placed: list[Placed]) -> lis
     return [
         {
             "ring": [[round(lat, 6), round(lon, 6)] for lon, lat in one.cell.footprint_lonlat[:4]],
+            "code": one.square.code,
             "colour": scheme.find(one.square.code).colour,
             "strength": round(one.square.strength, 3),
             "words": one.square.words,
