@@ -30,7 +30,7 @@ def ask(home: Path, *words: str, **named: str) -> subprocess.CompletedProcess[st
 def read(home: Path, *names: str, **named: str) -> dict[str, object]:
     """The values of some settings in a process of its own."""
     code = (
-        "import django, json; django.setup(); from django.conf import settings as s; "
+        "import json; from django.conf import settings as s; "
         f"print(json.dumps({{name: getattr(s, name) for name in {names!r}}}))"
     )
     answer = ask(home, "-c", code, **named)
