@@ -7,7 +7,7 @@ from django.urls import reverse
 from annotation.panel import make_panel
 from geoquorum.accounts.models import Expert
 from geoquorum.campaigns import services
-from geoquorum.campaigns.models import Campaign
+from geoquorum.campaigns.models import Campaign, CampaignState
 from geoquorum.campaigns.templatetags.voters import count_voters, say_voters, simulated_votes
 from geoquorum.releases.models import DatasetVersion
 from tests import given
@@ -48,6 +48,13 @@ def test_a_model_marks_its_campaign_and_no_run_that_left_it_out() -> None:
     names = Expert.objects.filter(project=campaign.project).values_list("pseudonym", flat=True)
     run.summary = {"models": [{"expert": name, "is_admitted": False} for name in names]}
     assert simulated_votes(run) == {}
+
+
+def test_before_the_close_the_mark_tells_nobody_how_many_voted() -> None:
+    campaign = make_campaign("simulated")
+    assert "3 simulated experts" in simulated_votes(campaign)["title"]
+    campaign.state = CampaignState.OPEN
+    assert simulated_votes(campaign) == {"words": "Simulated votes", "title": ""}
 
 
 def test_a_made_up_world_has_its_own_mark_alone() -> None:

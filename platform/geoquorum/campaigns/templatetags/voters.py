@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
 from geoquorum.accounts.models import Expert
-from geoquorum.campaigns.models import Campaign, ConsensusRun
+from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
 from geoquorum.campaigns.services.disputes import MAIN
 
 register = template.Library()
@@ -35,7 +35,11 @@ def simulated_votes(of: Any) -> dict[str, Any]:
     if isinstance(of, Campaign | ConsensusRun):
         campaign = of if isinstance(of, Campaign) else of.campaign
         is_made_up = campaign.is_simulated or campaign.project.is_simulated
-        return {} if is_made_up else say_voters(count_voters(of))
+        if is_made_up:
+            return {}
+        said = say_voters(count_voters(of))
+        is_blind = isinstance(of, Campaign) and of.state != CampaignState.CLOSED
+        return said | {"title": ""} if is_blind else said  # how many have voted is no expert's to know before the close
     if not of or of.is_simulated:
         return {}
     counts = of.summary.get("voters")
