@@ -20,11 +20,12 @@ Groups = list[list[FloatArray]]  # boxes that show the same thing, at most one p
 
 def conclude(votes: BoxVotes, seed: int, parameters: Parameters) -> BoxSets:
     """Median boxes of each sample, sorted by their corners; `seed` is not used."""
-    rows: list[tuple[int, FloatArray, int, float]] = []
+    rows: list[tuple[int, FloatArray, int, float, float]] = []
+    boxes_of = _split(votes)
     for sample, ballots in enumerate(votes.by_sample()):
-        drawn = [votes.boxes[votes.ballot == ballot].astype(np.float32) for ballot in ballots]
+        drawn = [boxes_of[ballot] for ballot in ballots]
         groups = _group(drawn, parameters["overlap"])
-        found = [(sample, _median(group), len(group), _spread(group)) for group in groups]
+        found = [(sample, _median(group), len(group), _spread(group), _iou(group)) for group in groups]
         rows += sorted(found, key=lambda row: row[1].tolist())
     sample_of = np.array([row[0] for row in rows], np.int32)
     count, voters = np.array([row[2] for row in rows], np.float32), votes.votes_per_sample[sample_of]
@@ -38,9 +39,17 @@ def conclude(votes: BoxVotes, seed: int, parameters: Parameters) -> BoxSets:
         low=low,
         high=high,
         spread=np.array([row[3] for row in rows], np.float32),
+        iou=np.array([row[4] for row in rows], np.float32),
         is_kept=share > 0.5,
         votes=votes.votes_per_sample,
     )
+
+
+def _split(votes: BoxVotes) -> list[FloatArray]:
+    """The boxes of each ballot."""
+    order = np.argsort(votes.ballot, kind="stable")
+    edges = np.cumsum(np.bincount(votes.ballot, minlength=len(votes)))[:-1]
+    return np.split(votes.boxes[order].astype(np.float32), edges)
 
 
 def _group(drawn: Drawn, least: float) -> Groups:
@@ -89,6 +98,10 @@ def _median(group: list[FloatArray]) -> FloatArray:
 
 def _spread(group: list[FloatArray]) -> float:
     return float(np.abs(np.stack(group) - _median(group)).mean())
+
+
+def _iou(group: list[FloatArray]) -> float:
+    return float(overlap(np.stack(group), _median(group)[None]).mean())
 
 
 def _stack(boxes: list[FloatArray]) -> FloatArray:

@@ -4,6 +4,7 @@ from typing import Any
 
 from geoquorum.accounts.models import Expert, User
 from geoquorum.campaigns import access
+from geoquorum.campaigns.field_words import show_fields
 from geoquorum.campaigns.models import (
     Adjudication,
     Campaign,
@@ -16,7 +17,7 @@ from geoquorum.campaigns.models import (
     Vote,
 )
 from geoquorum.campaigns.sample_pictures import describe_content, list_pictures
-from geoquorum.campaigns.services.declaring import scheme_of
+from geoquorum.campaigns.services.declaring import fields_of, scheme_of
 from geoquorum.campaigns.services.disputes import ASKED, MAIN, may_read_thread
 from geoquorum.campaigns.vote_bars import draw_posterior, draw_votes
 from geoquorum.catalog.models import Sample
@@ -82,6 +83,7 @@ def _describe_results(campaign: Campaign, sample: Sample, run: ConsensusRun, *, 
     }
     if row is not None:
         found |= {"named": scheme.find(row.code), "bars": draw_posterior(scheme, row)}
+        found["fields"] = show_fields(fields_of(campaign), row)
     return found
 
 

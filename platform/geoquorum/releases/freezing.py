@@ -1,5 +1,6 @@
 """What goes into a version: chosen consensus rows, their pixels on the grid, their splits, their provenance."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -77,8 +78,16 @@ def _table(chosen: list[Chosen], split: list[str], blocks: list[str], invalid: n
             "captured_to": [sample.captured_to for sample in samples],
             "flags": flags,
             "block": blocks,
+            **_tell_fields(rows),
         }
     )
+
+
+def _tell_fields(rows: list[Consensus]) -> dict[str, list[str]]:
+    """What the votes say beside the class, as JSON; no column where the question asks nothing else."""
+    if all(row.fields is None for row in rows):
+        return {}
+    return {"fields": [json.dumps(row.fields or {}, sort_keys=True) for row in rows]}
 
 
 def _summarise(chosen: list[Chosen], split: list[str], left_out: int, leaks: dict[str, Any]) -> dict[str, Any]:

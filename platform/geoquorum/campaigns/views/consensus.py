@@ -14,11 +14,12 @@ from annotation import question as questions
 from fusion.scheme import Scheme
 from geoquorum.accounts.models import Role
 from geoquorum.campaigns import access
+from geoquorum.campaigns.field_words import list_cells, list_columns
 from geoquorum.campaigns.label_maps import choose_cities, draw_maps
 from geoquorum.campaigns.models import Campaign, ConsensusRun
 from geoquorum.campaigns.sample_pictures import list_thumbs
 from geoquorum.campaigns.services.adjudication import latest_decisions
-from geoquorum.campaigns.services.declaring import scheme_of
+from geoquorum.campaigns.services.declaring import fields_of, scheme_of
 from geoquorum.campaigns.services.reviewing import QUESTION
 from geoquorum.campaigns.views.runs import choose_run, latest_runs
 from geoquorum.campaigns.views.tables import answer_csv
@@ -110,12 +111,13 @@ def _list_disputed(request: HttpRequest, scheme: Scheme, run: ConsensusRun) -> P
 
 
 def _list_samples(run: ConsensusRun) -> Iterator[list[object]]:
-    codes = scheme_of(run.campaign).codes
+    codes, fields = scheme_of(run.campaign).codes, fields_of(run.campaign)
     yield [
         *("sample", "key", "region", "cell", "longitude", "latitude", "label", "status", "flags", "votes"),
         *("agreement", "low", "high", "entropy", "adjudicated"),
         *(f"votes_{code}" for code in codes),
         *(f"probability_{code}" for code in codes),
+        *list_columns(fields),
     ]
     decisions = latest_decisions(campaign=run.campaign)
     for row in run.rows.select_related("sample__region").order_by("sample").iterator(chunk_size=2_000):
@@ -125,7 +127,8 @@ def _list_samples(run: ConsensusRun) -> Iterator[list[object]]:
         figures = [f"{value:.5g}" for value in (row.agreement, row.low, row.high, row.entropy)]
         decided = decisions.get(sample.pk)
         figures.append("" if decided is None else decided.code or "ambiguous")
-        yield [sample.pk, sample.key, *place, *judged, *figures, *row.counts, *row.distribution]
+        said = [*row.counts, *row.distribution, *list_cells(fields, row)]
+        yield [sample.pk, sample.key, *place, *judged, *figures, *said]
 
 
 def _list_confusion(run: ConsensusRun) -> Iterator[list[object]]:
