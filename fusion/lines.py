@@ -64,7 +64,7 @@ def read_lines(file: BinaryIO, faults: Faults, *, longest: int) -> Iterator[tupl
 
 
 def look_over(file: BinaryIO, faults: Faults, *, longest: int) -> int:
-    """The faults that `read_lines` finds, and how many lines there are; only blocks with a fault are looked at by line."""
+    """The faults that `read_lines` finds, and how many lines there are; only blocks with a fault are read by line."""
     number = 0
     for run in _read_runs(file, faults, longest):
         if _is_clean(run, longest):

@@ -61,6 +61,7 @@ def chip(real_data: Path, settings, tmp_path: Path) -> dict[str, Path]:
     return files
 
 
+@pytest.mark.slow
 def test_the_whole_path_holds_on_a_real_flood(chip):
     region = ingest_chip(chip)
     references = attach_hand_label(region, chip["Label"])

@@ -58,6 +58,7 @@ def test_production_settings_pass_the_deployment_check_without_a_warning(tmp_pat
     assert not home.exists(), "nothing is written where all services are named"
 
 
+@pytest.mark.slow
 def test_the_deployment_check_can_fail(tmp_path, production):
     answer = ask(
         tmp_path, "manage.py", "check", "--deploy", "--fail-level", "WARNING", GEOQUORUM_HTTPS="false", **production
