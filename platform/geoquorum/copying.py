@@ -19,9 +19,10 @@ def copy_in(model: type[models.Model], table: pa.Table) -> None:
     # Values that need quotes come quoted; an unquoted empty field is null.
     names = ", ".join(connection.ops.quote_name(name) for name in table.column_names)
     statement = f"COPY {connection.ops.quote_name(model._meta.db_table)} ({names}) FROM STDIN (FORMAT csv)"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in _encode(table):
-            copy.write(block)
+    with connection.cursor() as cursor:
+        for block in _encode(table):  # a statement each: what triggers compare per statement stays in memory
+            with cursor.copy(statement) as copy:
+                copy.write(block)
 
 
 def copy_out(query: str, values: dict[str, Any], types: dict[str, pa.DataType]) -> pa.Table:
@@ -58,7 +59,7 @@ def _encode(table: pa.Table) -> Iterator[bytes]:
     """The table as CSV, in pieces; the next one is made while the database takes the last."""
     with ThreadPoolExecutor(1) as writer:
         waiting = None
-        for batch in table.to_batches(max_chunksize=20_000):
+        for batch in table.to_batches(max_chunksize=50_000):
             following = writer.submit(_encode_batch, batch)
             if waiting is not None:
                 yield waiting.result()

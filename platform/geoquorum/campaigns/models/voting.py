@@ -16,9 +16,9 @@ class Assignment(models.Model):
     """The mutable row of voting: one expert, one sample, one round. `slot` is the place it takes below the quota;
     a skipped sample and a claim that ran out (released) take none.
 
-    A foreign key of three columns (migration 0004) names a row of the round: (round, sample, quota). So no sample is
-    asked about that the round does not hold, and `quota` is the round's, which makes "slot below quota" a check of the
-    database. The campaign is the round's.
+    A trigger (migration 0005) compares round, sample and quota with the round's own row. So no sample is asked about
+    that the round does not hold, and `quota` is the round's, which makes "slot below quota" a check of the database.
+    The campaign is the round's. An assignment never moves.
     """
 
     class State(models.TextChoices):

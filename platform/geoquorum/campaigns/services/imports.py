@@ -42,8 +42,9 @@ UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + new.votes, answ
   posterior = CASE WHEN NOT %(adaptive)s THEN (
     SELECT array_agg(coalesce(s.posterior[i], %(prior)s) + new.counts[i] ORDER BY i)
     FROM generate_subscripts(new.counts, 1) AS i) END
-FROM (SELECT unnest(%(rows)s::bigint[]) AS id, unnest(%(votes)s::int[]) AS votes,
-             unnest(%(counts)s::text[])::float8[] AS counts) AS new
+FROM (SELECT unnest(string_to_array(%(rows)s, ';')::bigint[]) AS id,
+             unnest(string_to_array(%(votes)s, ';')::int[]) AS votes,
+             unnest(string_to_array(%(counts)s, ';'))::float8[] AS counts) AS new
 WHERE s.id = new.id
 """
 COUNT_OWN = """
@@ -147,15 +148,16 @@ def _find_slots(
     round: Round, sample: Ints, voter: Ints, is_answer: npt.NDArray[np.bool_], place: Place, faults: Faults
 ) -> Ints:
     """The lowest free place of each answer (-1 for skips), under the lock of all rows concerned."""
+    samples, which = np.unique(sample, return_inverse=True)
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_ROWS, [round.pk, np.unique(sample).tolist()])
+        cursor.execute("SET LOCAL work_mem = '64MB'")  # what triggers compare stays in memory
+        cursor.execute(LOCK_ROWS, [round.pk, samples.tolist()])
     inside = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()})["sample"].to_numpy()
-    for bad in np.flatnonzero(~np.isin(sample, inside)).tolist():
+    for bad in np.flatnonzero(~np.isin(samples, inside)[which]).tolist():
         faults.add(place(bad), f"names sample {sample[bad]}, which is not in this round")
     faults.raise_if_any()
     held = copy_out(PLACES, {"round": round.pk}, {"sample": pa.int64(), "slot": pa.int64(), "expert": pa.int64()})
     check_single(sample, voter, held, place, faults)
-    samples, which = np.unique(sample, return_inverse=True)
     taken = np.zeros((len(samples), round.quota), bool)
     old_sample, old_slot = held["sample"].to_numpy(), held["slot"].to_numpy()
     old = np.isin(old_sample, samples) & (old_slot >= 0)
@@ -194,9 +196,9 @@ def _count_in(
     round: Round, rows: pa.Table, sample: Ints, is_answer: npt.NDArray[np.bool_], codes: tuple[str, ...]
 ) -> None:
     """Add the answers to places taken and posteriors."""
-    index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()})
-    row_of = dict(zip(index["sample"].to_pylist(), index["row"].to_pylist(), strict=True))
+    index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()}).sort_by("sample")
     samples, place = np.unique(sample[is_answer], return_inverse=True)
+    rows_of = index["row"].to_numpy()[np.searchsorted(index["sample"].to_numpy(), samples)]
     answer = pc.index_in(rows["code"], pa.array(codes)).to_numpy()[is_answer].astype(np.int64)
     counts = np.bincount(place * len(codes) + answer, minlength=len(samples) * len(codes)).reshape(-1, len(codes))
     with connection.cursor() as cursor:
@@ -207,9 +209,9 @@ def _count_in(
                 "adaptive": round.campaign.policy.get("kind") == "adaptive",
                 "stale": STALE,
                 "prior": float(add_counts(np.zeros((1, len(codes)), np.int64))[0, 0]),
-                "rows": [row_of[each] for each in samples.tolist()],
-                "votes": counts.sum(1).tolist(),
-                "counts": ["{" + ",".join(map(str, row)) + "}" for row in counts.tolist()],
+                "rows": ";".join(map(str, rows_of.tolist())),
+                "votes": ";".join(map(str, counts.sum(1).tolist())),
+                "counts": ";".join(_write_arrays(counts)),
             },
         )
 
@@ -232,6 +234,12 @@ def _make_uuids(count: int) -> pa.Array:
     raw[:, 8] = raw[:, 8] & 0x3F | 0x80
     ends = pa.py_buffer(np.arange(0, 32 * (count + 1), 32, dtype=np.int64))
     return pa.LargeStringArray.from_buffers(count, ends, pa.py_buffer(raw.tobytes().hex().encode()))
+
+
+def _write_arrays(values: Ints) -> list[str]:
+    """Rows of numbers as PostgreSQL writes arrays."""
+    columns = [pa.array(column).cast(pa.string()) for column in np.ascontiguousarray(values.T)]
+    return pc.binary_join_element_wise("{", pc.binary_join_element_wise(*columns, ","), "}", "").to_pylist()
 
 
 def _all(value: Any, count: int) -> pa.Array:
