@@ -96,6 +96,7 @@ def test_a_run_ends_with_the_process_that_launched_it(tmp_path, make_spec, monke
     assert read_events(tmp_path)[-1]["event"] not in ("failed", "cancelled")
 
 
+@pytest.mark.slow
 def test_a_training_step_runs_without_raster_libraries_or_the_web(tmp_path, make_spec):
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({BLOCKED!r}));"

@@ -49,6 +49,7 @@ def production() -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_production_settings_pass_the_deployment_check_without_a_warning(tmp_path, production):
     home = tmp_path / "home"
     answer = ask(home, "manage.py", "check", "--deploy", "--fail-level", "WARNING", **production)

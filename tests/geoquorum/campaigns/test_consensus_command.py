@@ -28,6 +28,7 @@ def run_command(folder, *words):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_it_labels_a_crowds_votes_without_a_database(tmp_path):
     (tmp_path / "votes.csv").write_text(VOTES)
     answer = run_command(tmp_path, "--votes", "votes.csv", "--out", "labels.csv")
