@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from fusion.errors import BadVotesError
 from fusion.lines import Faults
 from geoquorum.accounts.models import Expert, User
 from geoquorum.accounts.services import record
-from geoquorum.campaigns.models import Assignment, Round, Vote
+from geoquorum.campaigns.models import Assignment, Campaign, Round, Vote
 from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.import_checks import (
@@ -56,6 +57,7 @@ ON CONFLICT (round_id, expert_id) DO UPDATE SET answered = own.answered + EXCLUD
   skipped = own.skipped + EXCLUDED.skipped, claims = own.claims + EXCLUDED.claims
 """
 
+SAID = ["code", "skip_reason", "second_code", "is_sure", "shown_at", "decided_at"]
 STALE = 2**31 - 1  # a model version that no round reaches: the posterior is made anew when it is next looked at
 
 Ints = npt.NDArray[np.int64]
@@ -90,9 +92,15 @@ def import_votes(
     sample = rows["sample"].to_numpy()
     slot = _find_slots(round, sample, voter, is_answer, place, faults)
     order = np.lexsort((voter, sample))  # neighbours in the indexes are written together: half the database's time
-    stored = rows.take(order)
-    _write(round, stored, sample[order], voter[order], slot[order], kind == Expert.Kind.MODEL, source)
-    _count_in(round, rows, sample, is_answer, codes)
+    shared = _tabulate_shared(round, sample[order], voter[order])
+    assignments = _tabulate_assignments(round, slot[order])
+    with ThreadPoolExecutor(1) as beside:  # the next table is made while the database takes the last
+        is_machine = kind == Expert.Kind.MODEL
+        votes = beside.submit(_tabulate_votes, campaign, rows, order, assignments["id"], is_answer, is_machine, source)
+        sums = beside.submit(_sum_up, rows, sample, is_answer, codes)
+        copy_in(Assignment, pa.table(shared | assignments))
+        copy_in(Vote, pa.table(shared | votes.result()))
+        _count_in(round, *sums.result())
     _count_own(round, voter, is_answer)
     detail = {"votes": len(rows), "source": source}
     record(project=campaign.project, actor=by, action="votes imported", subject=f"round {round.pk}", detail=detail)
@@ -170,37 +178,60 @@ def _find_slots(
     return np.where(is_answer, free[which, np.minimum(rank, round.quota - 1)], -1)
 
 
-def _write(round: Round, rows: pa.Table, sample: Ints, voter: Ints, slot: Ints, is_machine: bool, source: str) -> None:
-    """Append assignments and votes."""
-    n, campaign = len(rows), round.campaign
-    ids, is_answer = next_ids(Assignment, n), slot >= 0
-    shared = {
-        "campaign_id": _all(campaign.pk, n),
-        "round_id": _all(round.pk, n),
-        "sample_id": sample,
-        "expert_id": voter,
-    }
+def _tabulate_shared(round: Round, sample: Ints, voter: Ints) -> dict[str, Any]:
+    """Columns that assignments and votes have in common."""
+    n = len(sample)
+    ids = {"campaign_id": _all(round.campaign_id, n), "round_id": _all(round.pk, n)}
+    return ids | {"sample_id": sample, "expert_id": voter}
+
+
+def _tabulate_assignments(round: Round, slot: Ints) -> dict[str, Any]:
+    """The other columns of assignments; a skip has no place (slot -1)."""
+    n, is_answer = len(slot), slot >= 0
     state = pc.if_else(is_answer, Assignment.State.ANSWERED.value, Assignment.State.SKIPPED.value)
-    own = {"id": ids, "quota": _all(round.quota, n), "slot": pa.array(slot, mask=~is_answer), "state": state}
-    copy_in(Assignment, pa.table(shared | own))
-    said = {name: rows[name] for name in ("code", "skip_reason", "second_code", "is_sure", "shown_at", "decided_at")}
-    said |= {"kind": pc.if_else(is_answer, Vote.Kind.ANSWER.value, Vote.Kind.SKIP.value)}
-    said |= {"is_machine": _all(is_machine, n)}
-    said |= {"assignment_id": ids, "revision": _all(0, n), "client_uuid": _make_uuids(n)}
-    said |= {"views_opened": _all("{}", n), "interface_version": _all(source[:40], n)}
-    said |= {"question_version": _all(campaign.question_version, n), "scheme_version": _all(campaign.scheme_version, n)}
-    copy_in(Vote, pa.table(shared | said))
+    ids = next_ids(Assignment, n)
+    return {"id": ids, "quota": _all(round.quota, n), "slot": pa.array(slot, mask=~is_answer), "state": state}
 
 
-def _count_in(
-    round: Round, rows: pa.Table, sample: Ints, is_answer: npt.NDArray[np.bool_], codes: tuple[str, ...]
-) -> None:
-    """Add the answers to places taken and posteriors."""
-    index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()}).sort_by("sample")
+def _tabulate_votes(
+    campaign: Campaign,
+    rows: pa.Table,
+    order: Ints,
+    assignment: Ints,
+    is_answer: npt.NDArray[np.bool_],
+    is_machine: bool,
+    source: str,
+) -> dict[str, Any]:
+    """The other columns of votes, in the order of their assignments."""
+    n, said = len(rows), rows.select(SAID).take(order)
+    return {name: said[name] for name in SAID} | {
+        "kind": pc.if_else(is_answer[order], Vote.Kind.ANSWER.value, Vote.Kind.SKIP.value),
+        "is_machine": _all(is_machine, n),
+        "assignment_id": assignment,
+        "revision": _all(0, n),
+        "client_uuid": _make_uuids(n),
+        "views_opened": _all("{}", n),
+        "interface_version": _all(source[:40], n),
+        "question_version": _all(campaign.question_version, n),
+        "scheme_version": _all(campaign.scheme_version, n),
+    }
+
+
+def _sum_up(
+    rows: pa.Table, sample: Ints, is_answer: npt.NDArray[np.bool_], codes: tuple[str, ...]
+) -> tuple[Ints, Ints, list[str]]:
+    """The samples that got answers, how many each, and how many of each class as PostgreSQL writes arrays."""
     samples, place = np.unique(sample[is_answer], return_inverse=True)
-    rows_of = index["row"].to_numpy()[np.searchsorted(index["sample"].to_numpy(), samples)]
     answer = pc.index_in(rows["code"], pa.array(codes)).to_numpy()[is_answer].astype(np.int64)
     counts = np.bincount(place * len(codes) + answer, minlength=len(samples) * len(codes)).reshape(-1, len(codes))
+    return samples, counts.sum(1), _write_arrays(counts)
+
+
+def _count_in(round: Round, samples: Ints, votes: Ints, counts: list[str]) -> None:
+    """Add the answers to places taken and posteriors."""
+    index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()}).sort_by("sample")
+    rows = index["row"].to_numpy()[np.searchsorted(index["sample"].to_numpy(), samples)]
+    classes = counts[0].count(",") + 1 if counts else 1
     with connection.cursor() as cursor:
         cursor.execute(
             COUNT_IN,
@@ -208,10 +239,10 @@ def _count_in(
                 "quota": round.quota,
                 "adaptive": round.campaign.policy.get("kind") == "adaptive",
                 "stale": STALE,
-                "prior": float(add_counts(np.zeros((1, len(codes)), np.int64))[0, 0]),
-                "rows": ";".join(map(str, rows_of.tolist())),
-                "votes": ";".join(map(str, counts.sum(1).tolist())),
-                "counts": ";".join(_write_arrays(counts)),
+                "prior": float(add_counts(np.zeros((1, classes), np.int64))[0, 0]),
+                "rows": ";".join(map(str, rows.tolist())),
+                "votes": ";".join(map(str, votes.tolist())),
+                "counts": ";".join(counts),
             },
         )
 
