@@ -100,7 +100,7 @@ def import_votes(
         sums = beside.submit(_sum_up, rows, sample, is_answer, codes)
         copy_in(Assignment, pa.table(shared | assignments))
         copy_in(Vote, pa.table(shared | votes.result()))
-        _count_in(round, *sums.result())
+        _count_in(round, len(codes), *sums.result())
     _count_own(round, voter, is_answer)
     detail = {"votes": len(rows), "source": source}
     record(project=campaign.project, actor=by, action="votes imported", subject=f"round {round.pk}", detail=detail)
@@ -227,11 +227,10 @@ def _sum_up(
     return samples, counts.sum(1), _write_arrays(counts)
 
 
-def _count_in(round: Round, samples: Ints, votes: Ints, counts: list[str]) -> None:
+def _count_in(round: Round, classes: int, samples: Ints, votes: Ints, counts: list[str]) -> None:
     """Add the answers to places taken and posteriors."""
     index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()}).sort_by("sample")
     rows = index["row"].to_numpy()[np.searchsorted(index["sample"].to_numpy(), samples)]
-    classes = counts[0].count(",") + 1 if counts else 1
     with connection.cursor() as cursor:
         cursor.execute(
             COUNT_IN,
