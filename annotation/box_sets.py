@@ -33,7 +33,8 @@ class BoxSets:
     """Boxes that at least one voter drew: place of the sample [c], corners [c, 4], and who drew it.
 
     `probability` [c] is the share of the sample's voters who drew it, `low`..`high` its 95 % Wilson interval; a box
-    `is_kept` when more than half of them did. `spread` [c] is the mean distance of their corners from it.
+    `is_kept` when more than half of them did. `spread` [c] is the mean distance of their corners from it, `iou` [c] the
+    mean intersection over union of their boxes with it.
     """
 
     sample_ids: tuple[Any, ...]
@@ -43,6 +44,7 @@ class BoxSets:
     low: FloatArray
     high: FloatArray
     spread: FloatArray
+    iou: FloatArray
     is_kept: BoolArray
     votes: IntArray
 

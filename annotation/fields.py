@@ -50,6 +50,11 @@ def check_extra(asked: str, fields: Sequence[AnswerField], extra: Mapping[str, A
     return None
 
 
+def is_answer(field: AnswerField, value: Any) -> bool:
+    """Whether a value is an answer to this field."""
+    return _CHECKS[field.kind](field, value) is None
+
+
 def _check_box(field: AnswerField, value: Any) -> str | None:
     wanted = f"{field.name!r} must be a box [x0, y0, x1, y1] in fractions of the photo"
     if not isinstance(value, list | tuple) or len(value) != 4 or not all(map(_is_fraction, value)):

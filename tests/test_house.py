@@ -58,6 +58,7 @@ def test_the_standard_library_keeps_its_platform_module_under_python_m_pytest(tm
     assert "1 passed" in answer.stdout, answer.stdout + answer.stderr
 
 
+@pytest.mark.slow
 def test_the_standard_library_keeps_its_platform_module_under_manage_py() -> None:
     command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", "import platform; print('on', platform.system())"]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)

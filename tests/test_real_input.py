@@ -47,7 +47,7 @@ CHIP = "s1s2-coregistered-flood/Spain_7370579_{}Hand.tif"
 # Bands of the file in its order; the three 60 m bands are no bands of the modality and stay out.
 CHIP_BANDS = "B1,B2,B3,B4,B5,B6,B7,B8,B8A,B9,B10,B11,B12"
 MAJOR_TOM = "s2-l2a-scene-cloudmask/S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419"
-SPEC = {"epochs": 40, "batch_size": 32, "threads": 1, "device": "cpu", "resamples": 500, "seed": SEED}
+SPEC = {"epochs": 20, "batch_size": 32, "threads": 1, "device": "cpu", "resamples": 500, "seed": SEED}
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def chip(real_data: Path, settings, tmp_path: Path) -> dict[str, Path]:
     return files
 
 
+@pytest.mark.slow
 def test_the_whole_path_holds_on_a_real_flood(chip):
     region = ingest_chip(chip)
     references = attach_hand_label(region, chip["Label"])

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from annotation.consensus import ConsensusResult
-from annotation.exchange.table_files import Faults, TableFile, read_table
+from annotation.exchange.table_files import TableFile, read_table
 from annotation.votes import IntArray, VoteTable
 from fusion.errors import BadInputError, BadVotesError
+from fusion.lines import MOST_TOLD, Faults
 
 COLUMNS = {"sample": pa.string(), "voter": pa.string(), "label": pa.string()}
 
@@ -21,11 +22,11 @@ def read_votes(path: Path) -> tuple[VoteTable, tuple[str, ...]]:
     BadVotesError names every bad line: empty cells, and a second vote of one voter on one sample.
     """
     file = read_table(path, COLUMNS, tuple(COLUMNS))
-    faults = Faults(name=file.name)
+    faults = Faults(name=file.name, error=BadVotesError)
     for name in COLUMNS:
         for row in np.flatnonzero(file.table[name].is_null().to_numpy())[: 10**6].tolist():
             faults.add(file.place(row), f"has no {name}")
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     (sample, sample_ids), (voter, voter_ids), (answer, codes) = (_encode(file, name) for name in COLUMNS)
     _check_single(file, sample, voter, faults)
     table = VoteTable(
@@ -73,7 +74,7 @@ def _check_single(file: TableFile, sample: IntArray, voter: IntArray, faults: Fa
     order = np.argsort(key, kind="stable")
     again = np.flatnonzero(key[order][1:] == key[order][:-1])
     for row, before in sorted(zip(order[again + 1].tolist(), order[again].tolist(), strict=True)):
-        told = file.table.slice(row, 1).to_pylist()[0] if faults.count < 20 else {"voter": "", "sample": ""}
+        told = file.table.slice(row, 1).to_pylist()[0] if faults.count < MOST_TOLD else {"voter": "", "sample": ""}
         words = f"is a second vote of {told['voter'][:60]!r} on {told['sample'][:60]!r}, after {file.place(before)}"
         faults.add(file.place(row), words)
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()

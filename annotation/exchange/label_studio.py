@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from fusion.errors import BadInputError, BadVotesError
+from fusion.lines import Faults, find_unstorable
 
 ANSWER, SECOND, UNSURE, BOX = "answer", "second", "unsure", "box"
 CANCELLED = "0"  # "other": Label Studio knows no reasons to skip
-MOST_PROBLEMS = 20
 VOTES = pa.schema(
     [
         ("sample", pa.string()),
@@ -59,16 +59,13 @@ def read_tasks(text: bytes, codes: tuple[str, ...], *, key: str = "sample") -> p
     """
     tasks = _parse(text)
     rows: list[dict[str, Any]] = []
-    problems: list[str] = []
+    faults = Faults(name="Label Studio file", error=BadVotesError)
     for place, task in enumerate(tasks, start=1):
         try:
             rows += _read_task(task, codes, key)
         except BadInputError as error:
-            problems.append(f"task {place}{_say_id(task)}: {error}")
-            if len(problems) == MOST_PROBLEMS:
-                break
-    if problems:
-        raise BadVotesError(f"Label Studio file: {'; '.join(problems)}. Nothing was taken.")
+            faults.add(f"task {place}{_say_id(task)}:", str(error))
+    faults.raise_if_any()
     if not rows:
         raise BadVotesError("Label Studio file: no task has an annotation. Export it with its annotations.")
     return pa.Table.from_pylist(rows, schema=VOTES)
@@ -107,7 +104,7 @@ def _rectangle(box: tuple[float, float, float, float], code: str) -> dict[str, A
 def _parse(text: bytes) -> list[Any]:
     try:
         tasks = json.loads(text.decode("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or a number of thousands of digits
         raise BadVotesError(f"This is not a JSON file: {error}. Export it from Label Studio as JSON.") from error
     if not isinstance(tasks, list):
         raise BadVotesError("A Label Studio export is a list of tasks. Choose the format JSON, not JSON-MIN or others.")
@@ -121,7 +118,10 @@ def _read_task(task: Any, codes: tuple[str, ...], key: str) -> list[dict[str, An
     annotations = task.get("annotations", [])
     if not isinstance(annotations, list):
         raise BadInputError("its annotations are not a list")
-    return [{"sample": str(data[key])} | _read_annotation(each, codes) for each in annotations]
+    rows = [{"sample": str(data[key])} | _read_annotation(each, codes) for each in annotations]
+    if fault := find_unstorable(*(row[name] for row in rows for name in ("sample", "voter", "skip_reason"))):
+        raise BadInputError(fault)
+    return rows
 
 
 def _read_annotation(annotation: Any, codes: tuple[str, ...]) -> dict[str, Any]:
@@ -179,4 +179,4 @@ def _read_voter(said: Any) -> str:
 
 
 def _say_id(task: Any) -> str:
-    return f" (id {task['id']})" if isinstance(task, dict) and "id" in task else ""
+    return f" (id {str(task['id'])[:40]})" if isinstance(task, dict) and "id" in task else ""

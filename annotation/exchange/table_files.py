@@ -4,9 +4,8 @@ A CSV is UTF-8 with a header, commas, one row per line. It is looked over first,
 length costs no memory; then it is read as columns.
 """
 
-import codecs
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,33 +14,12 @@ import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
 from fusion.errors import BadInputError
+from fusion.lines import BOM, Faults, check_header, clean_header, look_over
 
 SUFFIXES = (".csv", ".parquet")
-BLOCK = 1 << 22
-LONGEST_LINE = 1_000_000  # bytes
+BLOCK = 1 << 22  # bytes that are parsed at once
+LONGEST_LINE = 1_000_000  # bytes; more than a block could not be parsed
 MOST_ROWS = 50_000_000
-MOST_TOLD = 20
-BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(kw_only=True)
-class Faults:
-    """What is wrong with a file, by place; the first MOST_TOLD are told."""
-
-    name: str
-    told: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, place: str, words: str) -> None:
-        self.count += 1
-        if self.count <= MOST_TOLD:
-            self.told.append(f"{place} {words}")
-
-    def raise_if_any(self, error: type[BadInputError] = BadInputError) -> None:
-        """Raise with every fault that is told, and how many more there are."""
-        if self.count:
-            more = f"; and {self.count - MOST_TOLD:,} more" if self.count > MOST_TOLD else ""
-            raise error(f"{self.name}: {'; '.join(self.told)}{more}. Nothing was taken.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,28 +40,33 @@ def read_table(path: Path, columns: Mapping[str, pa.DataType], needed: tuple[str
 
     BadInputError names each bad line; unknown columns, missing needed ones and empty files are refused.
     """
+    if path.is_dir():
+        raise BadInputError(f"{path} is a folder, not a file. Name the table in it.")
     if path.suffix.lower() not in SUFFIXES:
         raise BadInputError(f"{path.name} must end in {' or '.join(SUFFIXES)}: its ending says how it is read.")
     faults = Faults(name=path.name)
     try:
         is_text = path.suffix.lower() == ".csv"
-        raw = _read_csv(path, columns, needed, faults) if is_text else _read_parquet(path, columns, needed)
+        raw = _read_csv(path, columns, needed, faults) if is_text else _read_parquet(path, columns, needed, faults)
     except OSError as error:
         raise BadInputError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     file = TableFile(name=path.name, table=raw, is_text=is_text)
     typed = {name: _cast(file, name, columns[name], faults) for name in raw.column_names}
+    if not is_text:
+        _tell_nul(file, typed, faults)
     faults.raise_if_any()
     return TableFile(name=path.name, table=pa.table(typed), is_text=is_text)
 
 
 def _read_csv(path: Path, columns: Mapping[str, pa.DataType], needed: tuple[str, ...], faults: Faults) -> pa.Table:
     """All columns as text, empty cells as null."""
-    _look_over(path, faults)
-    faults.raise_if_any()
     with open(path, "rb") as file:
-        header = file.readline(LONGEST_LINE).removeprefix(BOM).decode("utf-8", "replace")
-    names = [name.strip().strip('"').strip() for name in header.rstrip("\r\n").split(",")]
-    _check_names(path.name, names, columns, needed)
+        lines = look_over(file, faults, longest=LONGEST_LINE)
+        faults.raise_if_any()
+        file.seek(0)
+        header = file.readline().removeprefix(BOM).decode("utf-8").split("\r")[0]
+    names = clean_header([name.strip().strip('"') for name in header.split(",")])
+    check_header(faults, names, known=tuple(columns), needed=needed)
 
     def note(row: csv.InvalidRow) -> str:
         faults.add(f"line {row.number or '?'}", f"has {row.actual_columns} cells, the header {row.expected_columns}")
@@ -103,8 +86,18 @@ def _read_csv(path: Path, columns: Mapping[str, pa.DataType], needed: tuple[str,
         )
     except pa.ArrowInvalid as error:
         raise BadInputError(f"{path.name} cannot be read as CSV: {error}. Nothing was taken.") from error
+    if table.num_rows < lines - 1:
+        _tell_open_quote(table, faults)
     faults.raise_if_any()
     return _without_end(path.name, table)
+
+
+def _tell_open_quote(table: pa.Table, faults: Faults) -> None:
+    """The first row with a cell that runs over lines: most often a quote is not closed, and rows are swallowed."""
+    rows = [pc.index(pc.match_substring(column, "\n"), True).as_py() for column in table.columns]
+    first = min((row for row in rows if row >= 0), default=None)
+    if first is not None:
+        faults.add(f"line {first + 2}", "has a quote that is not closed, or a cell of several lines")
 
 
 def _without_end(name: str, table: pa.Table) -> pa.Table:
@@ -117,57 +110,19 @@ def _without_end(name: str, table: pa.Table) -> pa.Table:
     return table.slice(0, rows)
 
 
-def _look_over(path: Path, faults: Faults) -> None:
-    """Lines that hold NUL, are not UTF-8 or are too long; the rest of the file is looked over all the same."""
-    decode = codecs.getincrementaldecoder("utf-8")()
-    line, length = 1, 0
-    for block in _blocks(path):
-        if line == 1 and not length and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise BadInputError(f"{path.name} is UTF-16. Save it as UTF-8.")
-        parts = block.split(b"\n")
-        for number, part in enumerate(parts):
-            length = length + len(part) if number == 0 else len(part)
-            if length - len(part) <= LONGEST_LINE < length:
-                faults.add(f"line {line + number}", f"is longer than {LONGEST_LINE:,} bytes")
-            if b"\0" in part:
-                faults.add(f"line {line + number}", "holds a NUL")
-        try:
-            decode.decode(block)
-        except UnicodeDecodeError as error:
-            faults.add(f"line {line + block.count(10, 0, error.start)}", "is not UTF-8")
-            decode.reset()
-        line += len(parts) - 1
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            yield block
-
-
-def _read_parquet(path: Path, columns: Mapping[str, pa.DataType], needed: tuple[str, ...]) -> pa.Table:
+def _read_parquet(path: Path, columns: Mapping[str, pa.DataType], needed: tuple[str, ...], faults: Faults) -> pa.Table:
     try:
         with parquet.ParquetFile(path) as file:
-            _check_names(path.name, file.schema_arrow.names, columns, needed)
+            check_header(faults, file.schema_arrow.names, known=tuple(columns), needed=needed)
             if file.metadata.num_rows > MOST_ROWS:
                 raise BadInputError(f"{path.name} has more than {MOST_ROWS:,} rows. Split it.")
             table = file.read()
+        table.validate(full=True)  # else text that is not UTF-8 comes to light where nobody looks for it
     except (pa.ArrowException, ValueError) as error:
         raise BadInputError(f"{path.name} is not a whole Parquet file: {error}.") from error
     if not table.num_rows:
         raise BadInputError(f"{path.name} has no row.")
     return table
-
-
-def _check_names(file: str, names: list[str], columns: Mapping[str, pa.DataType], needed: tuple[str, ...]) -> None:
-    missing = [name for name in needed if name not in names]
-    unknown = [name for name in names if name not in columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if missing or unknown or twice:
-        raise BadInputError(
-            f"{file}: columns missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown)[:200] or 'none'}; "
-            f"twice: {', '.join(twice) or 'none'}. Known: {', '.join(columns)}."
-        )
 
 
 def _cast(file: TableFile, name: str, kind: pa.DataType, faults: Faults) -> pa.ChunkedArray:
@@ -184,6 +139,15 @@ def _cast(file: TableFile, name: str, kind: pa.DataType, faults: Faults) -> pa.C
         if isinstance(error, pa.ArrowNotImplementedError):
             raise BadInputError(f"{file.name}: column {name!r} holds {column.type}, not {_say(kind)}.") from error
         return pa.chunked_array([pa.nulls(len(column), kind)])
+
+
+def _tell_nul(file: TableFile, columns: Mapping[str, pa.ChunkedArray], faults: Faults) -> None:
+    """Texts with a NUL byte, which no database keeps."""
+    for name, column in columns.items():
+        if pa.types.is_string(column.type):
+            held = pc.fill_null(pc.match_substring(column, "\0"), False)
+            for row in pc.indices_nonzero(held).to_pylist():
+                faults.add(file.place(row), f"holds a NUL byte in {name}")
 
 
 def _find_bad(column: pa.ChunkedArray, kind: pa.DataType) -> int:

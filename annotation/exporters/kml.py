@@ -1,4 +1,4 @@
-"""The labelled samples as training areas: one KML per city, one folder per class."""
+"""The labelled samples as training areas: one KML per city, also packed as KMZ, one folder per class."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -7,7 +7,7 @@ import pyarrow as pa
 from shapely import from_wkb
 
 from annotation.exchange.areas import TrainingArea
-from annotation.exchange.kml import read_file, split_parts, write_kml
+from annotation.exchange.kml import read_file, split_parts, write_kml, write_kmz
 from annotation.exporter import Exporter
 from fusion import scheme as schemes
 from fusion.errors import BadInputError, UnknownKindError
@@ -24,19 +24,20 @@ def write(pack: Pack, folder: Path, votes: pa.Table | None) -> None:
     for city, areas in sorted(cities.items()):
         title = f"{pack.manifest['name']} {pack.manifest['number']}: {city}"
         (folder / f"{_file_name(city)}.kml").write_bytes(write_kml(areas, scheme, title=title))
+        (folder / f"{_file_name(city)}.kmz").write_bytes(write_kmz(areas, scheme, title=title))
     lines = "".join(f"{sample},{code}\n" for sample, code in unplaced)
     (folder / UNPLACED).write_text(f"sample,label\n{lines}", encoding="utf-8", newline="\n")
     (folder / "scheme.txt").write_text(f"{scheme.name}\n", encoding="utf-8", newline="\n")
 
 
 def check(folder: Path) -> None:
-    """Every KML is read again without a rejected feature."""
+    """Every KML and KMZ is read again without a rejected feature."""
     try:
         scheme = schemes.find((folder / "scheme.txt").read_text(encoding="utf-8").strip())
         (folder / UNPLACED).read_text(encoding="utf-8")
     except (OSError, UnknownKindError, UnicodeDecodeError) as error:
         raise BadInputError(f"{folder} is not whole: {error}. Export again.") from error
-    for path in sorted(folder.glob("*.kml")):
+    for path in sorted(folder.glob("*.km[lz]")):
         if rejected := read_file(path, scheme).rejected:
             raise BadInputError(f"{path}: {rejected[0]}. Export again.")
 
@@ -66,8 +67,8 @@ def _file_name(city: str) -> str:
 
 EXPORTER = Exporter(
     name="kml",
-    title="Training areas as KML",
+    title="Training areas as KML and KMZ",
     write=write,
     check=check,
-    help="One KML per city with a folder per class in its colour, as WUDAPT and the LCZ Generator exchange them.",
+    help="One per city, with a folder per class in its colour, as WUDAPT and the LCZ Generator exchange them.",
 )

@@ -3,6 +3,8 @@
 Matching by the Hungarian method (Kuhn, Naval Research Logistics 2, 1955) on intersection over union.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -20,11 +22,12 @@ Groups = list[list[FloatArray]]  # boxes that show the same thing, at most one p
 
 def conclude(votes: BoxVotes, seed: int, parameters: Parameters) -> BoxSets:
     """Median boxes of each sample, sorted by their corners; `seed` is not used."""
-    rows: list[tuple[int, FloatArray, int, float]] = []
+    rows: list[tuple[int, FloatArray, int, float, float]] = []
+    boxes_of = _split(votes)
     for sample, ballots in enumerate(votes.by_sample()):
-        drawn = [votes.boxes[votes.ballot == ballot].astype(np.float32) for ballot in ballots]
+        drawn = [boxes_of[ballot] for ballot in ballots]
         groups = _group(drawn, parameters["overlap"])
-        found = [(sample, _median(group), len(group), _spread(group)) for group in groups]
+        found = [(sample, _median(group), len(group), _spread(group), _iou(group)) for group in groups]
         rows += sorted(found, key=lambda row: row[1].tolist())
     sample_of = np.array([row[0] for row in rows], np.int32)
     count, voters = np.array([row[2] for row in rows], np.float32), votes.votes_per_sample[sample_of]
@@ -38,9 +41,17 @@ def conclude(votes: BoxVotes, seed: int, parameters: Parameters) -> BoxSets:
         low=low,
         high=high,
         spread=np.array([row[3] for row in rows], np.float32),
+        iou=np.array([row[4] for row in rows], np.float32),
         is_kept=share > 0.5,
         votes=votes.votes_per_sample,
     )
+
+
+def _split(votes: BoxVotes) -> list[FloatArray]:
+    """The boxes of each ballot."""
+    order = np.argsort(votes.ballot, kind="stable")
+    edges = np.cumsum(np.bincount(votes.ballot, minlength=len(votes)))[:-1]
+    return np.split(votes.boxes[order].astype(np.float32), edges)
 
 
 def _group(drawn: Drawn, least: float) -> Groups:
@@ -57,8 +68,17 @@ def _group(drawn: Drawn, least: float) -> Groups:
 
 def _choose_start(drawn: Drawn) -> FloatArray:
     """The boxes of the ballot that overlaps most with all others."""
-    agreed = [sum(float(_match(one, other)[2].sum()) for other in drawn) for one in drawn]
+    every, edges = np.concatenate(drawn), np.cumsum([0, *map(len, drawn)]).tolist()
+    table, parts = overlap(every, every), [slice(*pair) for pair in pairwise(edges)]
+    agreed = [sum(_sum_matched(table[one, other]) for other in parts) for one in parts]
     return drawn[int(np.argmax(agreed))]
+
+
+def _sum_matched(table: FloatArray) -> float:
+    """The largest sum of overlaps of pairs; with one box on a side that is the largest overlap."""
+    if min(table.shape) <= 1:
+        return float(table.max(initial=0))
+    return float(table[linear_sum_assignment(table, maximize=True)].sum())
 
 
 def _match_all(drawn: Drawn, centres: FloatArray, least: float) -> Groups:
@@ -89,6 +109,10 @@ def _median(group: list[FloatArray]) -> FloatArray:
 
 def _spread(group: list[FloatArray]) -> float:
     return float(np.abs(np.stack(group) - _median(group)).mean())
+
+
+def _iou(group: list[FloatArray]) -> float:
+    return float(overlap(np.stack(group), _median(group)[None]).mean())
 
 
 def _stack(boxes: list[FloatArray]) -> FloatArray:

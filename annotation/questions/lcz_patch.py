@@ -1,6 +1,7 @@
 """Which Local Climate Zone is this patch?"""
 
 from annotation.question import Question, ShownView
+from annotation.sentinel2_views import FALSE_COLOUR, TRUE_COLOUR
 
 QUESTION = Question(
     name="lcz_patch",
@@ -9,24 +10,8 @@ QUESTION = Question(
     sample_kind="patch",
     scheme="lcz17",
     views=(
-        ShownView(
-            modality="sentinel2",
-            view="true_colour",
-            title="True colour",
-            has_seasons=True,
-            channels=("B4", "B3", "B2"),
-            high=(0.30, 0.30, 0.30),
-            help="Red, green and blue as the eye sees them.",
-        ),
-        ShownView(
-            modality="sentinel2",
-            view="false_colour",
-            title="False colour",
-            has_seasons=True,
-            channels=("B8", "B4", "B3"),
-            high=(0.50, 0.30, 0.30),
-            help="Near infrared as red: plants are red, water is black, built surfaces are grey to cyan.",
-        ),
+        TRUE_COLOUR,
+        FALSE_COLOUR,
         ShownView(
             modality="sentinel2",
             view="swir",

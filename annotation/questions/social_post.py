@@ -2,6 +2,7 @@
 
 from annotation.fields import AnswerField, FieldOption
 from annotation.question import Question, ShownView, SkipReason
+from annotation.sentinel2_views import TRUE_COLOUR
 
 # ISO 639-1 codes of the languages with most speakers on line, by our own choice; keys are their first free letters.
 LANGUAGES = (
@@ -29,15 +30,7 @@ QUESTION = Question(
     layout="post",
     scheme="post_building_function",
     views=(
-        ShownView(
-            modality="sentinel2",
-            view="true_colour",
-            title="True colour",
-            has_seasons=True,
-            channels=("B4", "B3", "B2"),
-            high=(0.30, 0.30, 0.30),
-            help="Red, green and blue as the eye sees them.",
-        ),
+        TRUE_COLOUR,
         ShownView(
             modality="sentinel2",
             view="surfaces",

@@ -1,7 +1,8 @@
 """What is this building used for? A photo from the street, beside the place on a satellite picture."""
 
 from annotation.fields import AnswerField
-from annotation.question import Question, ShownView, SkipReason
+from annotation.question import Question, SkipReason
+from annotation.sentinel2_views import TRUE_COLOUR
 
 QUESTION = Question(
     name="street_view_building",
@@ -10,17 +11,7 @@ QUESTION = Question(
     sample_kind="street_view",
     layout="photo",
     scheme="building_use",
-    views=(
-        ShownView(
-            modality="sentinel2",
-            view="true_colour",
-            title="True colour",
-            has_seasons=True,
-            channels=("B4", "B3", "B2"),
-            high=(0.30, 0.30, 0.30),
-            help="Red, green and blue as the eye sees them.",
-        ),
-    ),
+    views=(TRUE_COLOUR,),
     fields=(
         AnswerField(
             name="box",

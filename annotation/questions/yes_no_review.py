@@ -1,6 +1,7 @@
 """Is this patch what it is said to be? One class is proposed for each sample; yes or no, also by swiping."""
 
-from annotation.question import Question, ShownView, SkipReason
+from annotation.question import Question, SkipReason
+from annotation.sentinel2_views import FALSE_COLOUR, TRUE_COLOUR
 
 QUESTION = Question(
     name="yes_no_review",
@@ -10,26 +11,7 @@ QUESTION = Question(
     layout="review",
     scheme="yes_no",
     prompt_scheme="lcz17",
-    views=(
-        ShownView(
-            modality="sentinel2",
-            view="true_colour",
-            title="True colour",
-            has_seasons=True,
-            channels=("B4", "B3", "B2"),
-            high=(0.30, 0.30, 0.30),
-            help="Red, green and blue as the eye sees them.",
-        ),
-        ShownView(
-            modality="sentinel2",
-            view="false_colour",
-            title="False colour",
-            has_seasons=True,
-            channels=("B8", "B4", "B3"),
-            high=(0.50, 0.30, 0.30),
-            help="Near infrared as red: plants are red, water is black, built surfaces are grey to cyan.",
-        ),
-    ),
+    views=(TRUE_COLOUR, FALSE_COLOUR),
     help="Yes where the proposed class fills most of the framed cell; no where another one does.",
     skip_reasons=(
         SkipReason(key="1", title="Cannot tell"),

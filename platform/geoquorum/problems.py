@@ -6,9 +6,10 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
+from django.views.defaults import bad_request
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 API = "/api/"
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 MOST_NAMED = 5  # faults of one body that the sentence names
 RETRY_AFTER_S = 5
 
@@ -74,6 +76,53 @@ def catch_problems(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
     return answer
 
 
+class RefuseUnstorable:
+    """Middleware: what PostgreSQL cannot hold (NUL in a text; words or numbers beyond a column) is answered with 400.
+
+    It stands behind the check of CSRF tokens, so that nobody's form is read who has none. A service that meets such a
+    value has rolled its transaction back.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Before the view: NUL in the address, in the query or in a form."""
+        return refuse_value(request) if _has_nul(request) else None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """After a view that failed because of a value."""
+        if not isinstance(error, DataError):
+            return None
+        logger.warning("a value does not fit the database: %s %s", request.method, request.path_info)
+        return refuse_value(request)
+
+
+def refuse_value(request: HttpRequest) -> HttpResponse:
+    """400 as whoever asks reads it: a problem, a sentence in JSON, or a page."""
+    if request.path_info.startswith(API):
+        return answer_problem(400, say_unstorable())
+    if request.content_type == "application/json":
+        return JsonResponse({"error": say_unstorable()}, status=400, headers={"Cache-Control": "no-store"})
+    return bad_request(request, DataError())
+
+
+def say_unstorable() -> str:
+    """One sentence for a value that no column takes."""
+    return _("A value is too long or too large, or holds a sign that cannot be stored; nothing was stored.")
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+        return True
+    if request.method != "POST" or request.content_type not in FORMS or request.path_info.startswith(API):
+        return False
+    return any("\0" in word for name, values in request.POST.lists() for word in (name, *values))
+
+
 def show_no_route(request: HttpRequest) -> HttpResponse:
     """The answer for addresses below /api/ that no operation has."""
     return answer_problem(404, _("The API has no such address; /api/v1/docs lists those there are."))
@@ -107,6 +156,10 @@ def _answer_database(request: HttpRequest, error: Any) -> HttpResponse:
     return answer_problem(503)
 
 
+def _answer_unstorable(request: HttpRequest, error: Any) -> HttpResponse:
+    return answer_problem(400, say_unstorable())
+
+
 HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     Http404: lambda request, error: answer_problem(404),
     PermissionDenied: lambda request, error: answer_problem(403, str(error)),
@@ -114,6 +167,7 @@ HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     HttpError: _answer_http_error,
     ValidationError: _answer_validation,
     RequestDataTooBig: lambda request, error: answer_problem(413),
+    DataError: _answer_unstorable,
     OperationalError: _answer_database,
     InterfaceError: _answer_database,
 }

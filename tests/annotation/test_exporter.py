@@ -304,6 +304,7 @@ def test_footprints_go_into_one_kml_per_city_and_samples_without_one_are_listed(
     frozen.write(tmp_path / "v1", name="demo", number=1, seed=0)
     exporter.find("kml").export(tmp_path / "v1", tmp_path / "kml")
     (area,) = read_file(tmp_path / "kml" / "Köln.kml", find("lcz17")).areas
+    assert read_file(tmp_path / "kml" / "Köln.kmz", find("lcz17")).areas == (area,)
     assert (area.code, area.name, area.sample) == ("1", "1a", "s0")
     assert area.polygon.symmetric_difference(square).area < 1e-9
     listed = (tmp_path / "kml" / "without_place.csv").read_text().splitlines()

@@ -1,7 +1,6 @@
 """The server that `manage.py up` starts, on a home of its own, and what its processes cost."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -44,7 +43,7 @@ class House:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self.process.terminate()  # an interrupt is ignored by what a shell starts in the background
         self.process.wait(60)
 
     def cpu_s(self, part: str) -> float:

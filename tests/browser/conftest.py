@@ -3,7 +3,10 @@
 Django is imported inside the fixtures: pytest reads this file before the settings are named.
 """
 
+import copy
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,33 @@ FLAGS = [
 ]
 READY = "before => (document.body.dataset.ready ?? '') !== '' && document.body.dataset.ready !== before"
 SEED, CELLS = 11, 7  # 49 patches
-SETTLE_MS = 400
+SETTLE_S = 0.05  # from a request's leaving the browser to its being counted
+LONGEST_WAIT_S = 10
+_answering: set[int] = set()  # requests that the live server has in hand
+
+
+def _begin(environ: Any = None, **_: Any) -> None:
+    _answering.add(threading.get_ident())
+
+
+def _end(**_: Any) -> None:
+    _answering.discard(threading.get_ident())
+
+
+def wait_until_idle() -> None:
+    """Until every request that reached the live server is answered."""
+    until = time.monotonic() + LONGEST_WAIT_S
+    while _answering and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def count_requests() -> None:
+    """Django tells of each request's begin and end in the thread that answers it."""
+    from django.core.signals import request_finished, request_started
+
+    request_started.connect(_begin)
+    request_finished.connect(_end)
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +80,9 @@ def context(chromium: Browser, live_server: object, transactional_db: None) -> I
     yield made
     # Nothing may be on its way to the server while the database is emptied.
     made.set_offline(True)
-    for page in made.pages:
-        page.wait_for_timeout(SETTLE_MS)
     made.close()
+    time.sleep(SETTLE_S)
+    wait_until_idle()
     assert faults == []
 
 
@@ -121,9 +150,33 @@ def city_files(tmp_path_factory: pytest.TempPathFactory) -> CityFiles:
     return render_city(world, world.cities[0], Path(tmp_path_factory.mktemp("city")))
 
 
+@pytest.fixture(scope="session")
+def city_rows() -> dict[Any, list[Any]]:
+    """What the first ingest of the city left in the database, by model."""
+    return {}
+
+
 @pytest.fixture
-def city(transactional_db: None, city_files: CityFiles) -> tuple[Any, list[Any]]:
-    """A simulated project with the city ingested and cut into patches."""
+def city(transactional_db: None, city_files: CityFiles, city_rows: dict[Any, list[Any]]) -> tuple[Any, list[Any]]:
+    """A simulated project with the city ingested and cut into patches; the same rows again after the first time."""
+    from django.apps import apps
+    from django.db import transaction
+
+    from geoquorum.accounts.models import Project
+    from geoquorum.catalog.models import Sample
+
+    if not city_rows:
+        _ingest(city_files)
+        for model in (Project, *apps.get_app_config("catalog").get_models()):
+            city_rows[model] = list(model.objects.all())
+    else:
+        with transaction.atomic():
+            for model, rows in city_rows.items():
+                model.objects.bulk_create([copy.copy(row) for row in rows])
+    return Project.objects.get(), list(Sample.objects.order_by("pk"))
+
+
+def _ingest(city_files: CityFiles) -> None:
     from geoquorum.catalog import services as catalog
     from tests import given
 
@@ -131,4 +184,4 @@ def city(transactional_db: None, city_files: CityFiles) -> tuple[Any, list[Any]]
     region = catalog.get_region(project=project, name="Testford", is_simulated=True)
     catalog.ingest(region=region, paths=list(city_files.sentinel2.values()), modality="sentinel2")
     catalog.ingest(region=region, paths=[city_files.sentinel1], modality="sentinel1")
-    return project, catalog.cut_patches(region=region)
+    catalog.cut_patches(region=region)

@@ -36,7 +36,7 @@ def find_faults(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_serious_is_found_on_an_experts_pages(
     world: tuple[Campaign, ConsensusRun], context: BrowserContext, live_server: object, sign_in: SignIn, theme: str
 ) -> None:

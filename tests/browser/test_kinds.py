@@ -8,8 +8,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from geoquorum.accounts.models import User
 from geoquorum.campaigns.models import Vote
-from geoquorum.catalog.models import Post
+from geoquorum.catalog.models import Asset, Post
 from tests import given
+from tests.browser.layout import check_layout
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SignIn = Callable[[User, str], Page]
@@ -77,6 +78,7 @@ def test_street_photos_are_judged_by_keyboard_with_a_box(sign_in: SignIn) -> Non
     last = stored()[-1]
     assert (last[0], last[2]) == (drawn, "industrial")
     assert last[3]["box"] == pytest.approx([0.2, 0.3, 0.6, 0.8], abs=0.01)
+    check_layout(page)
 
 
 def test_a_box_belongs_to_one_photo_and_comes_back_with_its_vote(sign_in: SignIn) -> None:
@@ -107,6 +109,7 @@ def test_posts_are_judged_by_keyboard_with_their_language(sign_in: SignIn) -> No
     wait_sent(page)
     assert stored() == rows
     shows_nothing_of_a_person(page)
+    check_layout(page)
 
 
 WORDS = {
@@ -131,10 +134,18 @@ def test_words_of_a_post_are_only_words(sign_in: SignIn) -> None:
         assert direction == ("rtl" if kind == "arabic" else "ltr")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert text.evaluate("element => element.scrollWidth <= element.clientWidth + 1")
+    Post.objects.update(text="Bakery.")
+    Asset.objects.filter(sample__kind="post").delete()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    wait_ready(page, "")
+    post, words_box = (page.locator(name).bounding_box() for name in (".post", "[data-post-text]"))
+    assert post["y"] + post["height"] - words_box["y"] - words_box["height"] < 24, "white space under a short post"
 
 
 def test_a_review_is_answered_by_keys(sign_in: SignIn) -> None:
-    page = open_vote(given.review_campaign(given.project(is_simulated=True)), sign_in)
+    page = open_vote(given.review_campaign(given.project()), sign_in)
+    expect(page.locator("[data-simulated]")).to_be_visible()  # the city is made up, the project is not
     asked = page.locator("[data-asked]").text_content()
     assert asked.startswith("Is this LCZ ")
     rows = [
@@ -148,6 +159,7 @@ def test_a_review_is_answered_by_keys(sign_in: SignIn) -> None:
     page.keyboard.press("Escape")
     wait_sent(page)
     assert stored() == rows
+    check_layout(page)
 
 
 @pytest.fixture

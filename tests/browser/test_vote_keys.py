@@ -1,5 +1,6 @@
 """Every key of the vote page: what it does, how it is changed, and that no key is needed."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from geoquorum.accounts.models import Expert, Project
 from geoquorum.campaigns.models import Campaign, Comment, Session, Thread, Vote
 from geoquorum.catalog.models import Sample
 from tests import given
+from tests.browser.layout import check_layout
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SWAP = "[data-swap]"
@@ -137,9 +139,39 @@ def test_what_was_chosen_and_looked_at_goes_with_the_vote(voter: Any) -> None:
     assert not {"spectrum", "cards"} & set(second.views_opened)
     assert (second.second_code, second.is_sure) == ("", True)
     assert first.shown_at < first.decided_at
-    assert first.interface_version == "2"
+    assert first.interface_version == "3"
     assert Comment.objects.get(vote=first).text == "a park in the middle"
     assert Thread.objects.get().sample_id == first.sample_id
+
+
+def test_a_discussion_is_one_link_away_from_the_own_vote_and_only_then(voter: Any) -> None:
+    page: Page = voter.page
+    thread = page.locator("[data-thread]")
+    page.route("**/votes/", lambda route: route.abort())
+    voter.press("1")
+    voter.press("ArrowLeft")
+    expect(page.locator("[data-history] .unsent")).to_have_count(1)
+    expect(thread).to_be_hidden()  # not stored, so not open
+    page.unroute("**/votes/")
+    voter.wait_sent()
+    expect(thread).to_be_visible()
+    vote = Vote.objects.get()
+    address = thread.get_attribute("href") or ""
+    assert address == f"/campaigns/{vote.campaign_id}/samples/{vote.sample_id}/#thread"
+    assert page.request.get(address).status == 200
+    voter.press("Escape")
+    expect(thread).to_be_hidden()
+    voter.press("Backspace")
+    voter.wait_sent()
+    assert page.request.get(address).status == 404
+
+
+def test_the_own_pace_is_read_whole_and_rows_are_full(voter: Any) -> None:
+    for key in "123456":
+        voter.press(key)
+    pace = voter.page.locator("[data-pace]")
+    expect(pace).to_have_text(re.compile(r"^\d+(\.\d)? (s|min) each · \d+/h$"))
+    check_layout(voter.page)
 
 
 def open_settings(page: Page) -> None:

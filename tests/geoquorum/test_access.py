@@ -51,6 +51,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "account/tokens/<int:token_id>/revoke/": (NO_SUCH_METHOD, "302 404 404 404 302 404 404"),  # one's own alone
     "account/project/": (NO_SUCH_METHOD, TURNED),
     "catalog/": (OWN_PAGE, NO_SUCH_METHOD),
+    "catalog/files/<slug:slug>/": (CURATORS, "302 404 404 404 403 400 400"),  # no kind of file is named
     "catalog/regions/<int:region_id>/": (MEMBERS, NO_SUCH_METHOD),
     "catalog/samples/<int:sample_id>/picture/<slug:modality>/<slug:view>.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/samples/<int:sample_id>/photo.jpg": ("302 404 404 404 404 404 404", NO_SUCH_METHOD),  # a patch has none
@@ -64,6 +65,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "campaigns/<int:campaign_id>/close/": (NO_SUCH_METHOD, CURATORS_ACT),
     "campaigns/<int:campaign_id>/unblind/": (NO_SUCH_METHOD, CURATORS_ACT),
     "campaigns/<int:campaign_id>/consensus/start/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "campaigns/<int:campaign_id>/files/": (CURATORS, "302 404 404 404 403 400 400"),
     "campaigns/<int:campaign_id>/vote/": (MEMBERS, NO_SUCH_METHOD),
     "campaigns/<int:campaign_id>/claims/": (NEVER, PROGRAMS_OF_MEMBERS),
     "campaigns/<int:campaign_id>/votes/": (NEVER, NOBODY_HERE),

@@ -30,7 +30,7 @@ def ask(home: Path, *words: str, **named: str) -> subprocess.CompletedProcess[st
 def read(home: Path, *names: str, **named: str) -> dict[str, object]:
     """The values of some settings in a process of its own."""
     code = (
-        "import django, json; django.setup(); from django.conf import settings as s; "
+        "import json; from django.conf import settings as s; "
         f"print(json.dumps({{name: getattr(s, name) for name in {names!r}}}))"
     )
     answer = ask(home, "-c", code, **named)
@@ -49,6 +49,7 @@ def production() -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_production_settings_pass_the_deployment_check_without_a_warning(tmp_path, production):
     home = tmp_path / "home"
     answer = ask(home, "manage.py", "check", "--deploy", "--fail-level", "WARNING", **production)
@@ -58,6 +59,7 @@ def test_production_settings_pass_the_deployment_check_without_a_warning(tmp_pat
     assert not home.exists(), "nothing is written where all services are named"
 
 
+@pytest.mark.slow
 def test_the_deployment_check_can_fail(tmp_path, production):
     answer = ask(
         tmp_path, "manage.py", "check", "--deploy", "--fail-level", "WARNING", GEOQUORUM_HTTPS="false", **production

@@ -4,7 +4,6 @@ Columns: `id` and `text` must be there; `author`, `language`, `posted_at` (ISO 8
 of WGS 84) and `image` (a file beside the table) may be. Others are not read.
 """
 
-import csv
 import json
 import math
 import re
@@ -12,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fusion.errors import BadPostsError
+from fusion.lines import Faults, find_unstorable, read_lines, read_records
 from fusion.source import PostRow
-from fusion.sources.posts.lines import Faults, read_lines
 from fusion.sources.posts.scrub import scrub
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
@@ -38,19 +37,20 @@ class PostLimits:
 def read_posts(path: Path, limits: PostLimits | None = None) -> list[PostRow]:
     """Every row, its words scrubbed; one bad row refuses the whole table, which names up to twenty by line."""
     allowed = limits or PostLimits()
-    faults = Faults(name=path.name)
+    faults = Faults(name=path.name, error=BadPostsError)
     if path.suffix.lower() not in SUFFIXES:
         raise BadPostsError(f"{path.name} must end in {', '.join(SUFFIXES)}: its ending says how it is read.")
     records = _read_csv if path.suffix.lower() == ".csv" else _read_json
     rows: list[PostRow] = []
     seen: dict[str, int] = {}
     try:
-        for line, record in records(path, faults, allowed):
-            row = _read_row(line, record, faults, seen, allowed)
-            if row is not None:
-                rows.append(row)
-            if len(rows) > allowed.rows:
-                raise BadPostsError(f"{path.name} has more than {allowed.rows} rows. Split it.")
+        with path.open("rb") as file:
+            for line, record in records(file, faults, allowed):
+                row = _read_row(line, record, faults, seen, allowed)
+                if row is not None:
+                    rows.append(row)
+                if len(rows) > allowed.rows:
+                    raise BadPostsError(f"{path.name} has more than {allowed.rows} rows. Split it.")
     except OSError as error:
         raise BadPostsError(f"{path.name} cannot be read: {error.strerror}. Check the path and its rights.") from error
     faults.raise_if_any()
@@ -59,54 +59,24 @@ def read_posts(path: Path, limits: PostLimits | None = None) -> list[PostRow]:
     return rows
 
 
-def _read_csv(path: Path, faults: Faults, allowed: PostLimits) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Rows by the header's names; a quoted field may run over several lines, and its row is named by the first."""
-    begun: list[int] = []  # numbers of the lines of the row that is being read
-
-    def texts() -> Iterator[str]:
-        for number, text in read_lines(path, faults, longest=allowed.line_bytes):
-            begun.append(number)
-            yield text
-
-    reader = csv.reader(texts(), strict=True)
-    try:
-        header = _read_header(path, next(reader, []))
-        begun.clear()
-        for cells in reader:
-            line = begun[0]
-            begun.clear()
-            if cells and len(cells) != len(header):
-                faults.add(line, f"has {len(cells)} cells, the header {len(header)}")
-            elif cells:
-                yield line, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        faults.add(begun[0], f"cannot be read as CSV ({error}); what follows was not looked at")
+def _read_csv(file: BinaryIO, faults: Faults, allowed: PostLimits) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    longest = allowed.line_bytes
+    yield from read_records(file, faults, known=KNOWN, needed=REQUIRED, longest=longest, may_have_others=True)
 
 
-def _read_header(path: Path, cells: list[str]) -> list[str]:
-    header = [cell.strip().lower() for cell in cells]
-    missing = [name for name in REQUIRED if name not in header]
-    if missing:
-        raise BadPostsError(f"{path.name} lacks the column {' and '.join(missing)}. Known: {', '.join(KNOWN)}.")
-    twice = sorted({name for name in header if name in KNOWN and header.count(name) > 1})
-    if twice:
-        raise BadPostsError(f"{path.name} has the column {', '.join(twice)} twice. Keep one of each.")
-    return header
-
-
-def _read_json(path: Path, faults: Faults, allowed: PostLimits) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for line, text in read_lines(path, faults, longest=allowed.line_bytes):
+def _read_json(file: BinaryIO, faults: Faults, allowed: PostLimits) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for line, text in read_lines(file, faults, longest=allowed.line_bytes):
         if not text.strip():
             continue
         try:
             record = json.loads(text)
         except (ValueError, RecursionError):
-            faults.add(line, "is not JSON")
+            faults.add(f"line {line}", "is not JSON")
             continue
         if not isinstance(record, dict):
-            faults.add(line, "is not a JSON object")
+            faults.add(f"line {line}", "is not a JSON object")
         elif missing := [name for name in REQUIRED if name not in record]:
-            faults.add(line, f"lacks {' and '.join(missing)}")
+            faults.add(f"line {line}", f"lacks {' and '.join(missing)}")
         else:
             yield line, record
 
@@ -118,18 +88,18 @@ def _read_row(
     source_id, text = _word(record.get("id")), _word(record.get("text"))
     author, image, language = (_word(record.get(name)) for name in ("author", "image", "language"))
     before = faults.count
-    if "\0" in "".join((source_id, text, author, image, language)):
-        faults.add(line, "holds a NUL")
+    if fault := find_unstorable(source_id, text, author, image, language):
+        faults.add(f"line {line}", fault)
     if not source_id or not text.strip():
-        faults.add(line, "has an empty id or text")
+        faults.add(f"line {line}", "has an empty id or text")
     elif source_id in seen:
-        faults.add(line, f"has the id of line {seen[source_id]}")
+        faults.add(f"line {line}", f"has the id of line {seen[source_id]}")
     if len(text) > allowed.text:
-        faults.add(line, f"has more than {allowed.text} characters of text")
+        faults.add(f"line {line}", f"has more than {allowed.text} characters of text")
     if image and not IMAGE_NAME.fullmatch(image):
-        faults.add(line, "names an image that is not a plain file name ending in jpg, png or webp")
+        faults.add(f"line {line}", "names an image that is not a plain file name ending in jpg, png or webp")
     if language and not LANGUAGE.fullmatch(language):
-        faults.add(line, "has a language that is no code such as 'en' or 'pt-BR'")
+        faults.add(f"line {line}", "has a language that is no code such as 'en' or 'pt-BR'")
     longitude, latitude = _read_place(line, record, faults)
     posted_at = _read_time(line, _word(record.get("posted_at")), faults)
     seen.setdefault(source_id, line)
@@ -166,7 +136,7 @@ def _read_place(line: int, record: Mapping[str, Any], faults: Faults) -> tuple[f
     except ValueError:
         longitude = latitude = math.nan
     if not (-180 <= longitude <= 180 and -90 <= latitude <= 90):
-        faults.add(line, "has a longitude or latitude that is none (degrees of WGS 84)")
+        faults.add(f"line {line}", "has a longitude or latitude that is none (degrees of WGS 84)")
         return None, None
     return longitude, latitude
 
@@ -177,6 +147,6 @@ def _read_time(line: int, text: str, faults: Faults) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        faults.add(line, "has a posted_at that is not ISO 8601, such as 2026-05-01T12:30:00Z")
+        faults.add(f"line {line}", "has a posted_at that is not ISO 8601, such as 2026-05-01T12:30:00Z")
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

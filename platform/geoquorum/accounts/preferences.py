@@ -43,7 +43,7 @@ def save_preferences(*, user: User, body: bytes) -> dict[str, Any]:
         raise BadInputError(f"Preferences take at most {LONGEST_BYTES} bytes, not {len(body)}.")
     try:
         values = json.loads(body)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or a number of thousands of digits
         raise BadInputError("The body is not JSON.") from error
     check_preferences(values)
     if not Expert.objects.filter(user=user).update(preferences=values):

@@ -6,7 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from annotation import question as questions
+from annotation.question import Question
 from fusion import scheme as schemes
+from fusion.errors import BadInputError
 from geoquorum.accounts.models import Project
 from geoquorum.catalog.models import Region, Sample
 
@@ -88,11 +90,20 @@ class CampaignForm(forms.Form):
             question = questions.find(values["question"])
             if question.scheme not in (None, values["scheme"]):
                 self.add_error("scheme", _("This question asks for the classes %s.") % question.scheme)
+            else:
+                self._check_keys(question, values["scheme"])
             samples = Sample.objects.filter(region__in=values["regions"], kind=question.sample_kind)
             values["samples"] = list(samples.order_by("pk"))
             if not values["samples"]:
                 self.add_error("regions", _("These regions hold no samples for this question; cut patches first."))
         return values
+
+    def _check_keys(self, question: Question, scheme: str) -> None:
+        """Classes whose keys the question's page needs for itself cannot be asked for with it."""
+        try:
+            question.keys(schemes.find(scheme))
+        except BadInputError as error:
+            self.add_error("scheme", str(error))
 
     def policy(self) -> dict[str, Any]:
         """The campaign's policy from a valid form."""

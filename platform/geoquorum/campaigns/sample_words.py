@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from geoquorum.accounts.models import User
+from geoquorum.accounts.models import Expert, User
 from geoquorum.campaigns import access
+from geoquorum.campaigns.field_words import show_fields
 from geoquorum.campaigns.models import (
     Adjudication,
     Campaign,
@@ -15,9 +16,9 @@ from geoquorum.campaigns.models import (
     Thread,
     Vote,
 )
-from geoquorum.campaigns.sample_pictures import list_pictures
-from geoquorum.campaigns.services.declaring import scheme_of
-from geoquorum.campaigns.services.disputes import MAIN, may_read_thread
+from geoquorum.campaigns.sample_pictures import describe_content, list_pictures
+from geoquorum.campaigns.services.declaring import fields_of, scheme_of
+from geoquorum.campaigns.services.disputes import ASKED, MAIN, may_read_thread
 from geoquorum.campaigns.vote_bars import draw_posterior, draw_votes
 from geoquorum.catalog.models import Sample
 
@@ -39,14 +40,23 @@ def describe_sample(
         "sample": sample,
         "scheme": scheme,
         "pictures": list_pictures(campaign, sample),
+        "content": describe_content(sample),
         "thread": thread,
         "comments": list(thread.comments.select_related("expert").order_by("pk")) if thread else [],
-        "own_votes": _list_votes(campaign, sample).filter(expert=expert) if expert else [],
+        "own_votes": _list_own(campaign, sample, expert) if expert else [],
         "expert": expert,
         "is_curator": is_curator,
         "is_closed": campaign.state == CampaignState.CLOSED,
     }
     return context if run is None else context | _describe_results(campaign, sample, run, is_curator=is_curator)
+
+
+def _list_own(campaign: Campaign, sample: Sample, expert: Expert) -> Any:
+    """Before the close the latest own vote alone: more would tell gold and repeats from the other samples."""
+    if campaign.state == CampaignState.CLOSED:
+        return _list_votes(campaign, sample).filter(expert=expert)
+    own = Vote.objects.filter(campaign=campaign, sample=sample, expert=expert, round__purpose__in=ASKED)
+    return own.select_related("round").order_by("-pk")[:1]
 
 
 def _list_votes(campaign: Campaign, sample: Sample) -> Any:
@@ -66,12 +76,14 @@ def _describe_results(campaign: Campaign, sample: Sample, run: ConsensusRun, *, 
         "run": run,
         "row": row,
         "rounds": _count_rounds(campaign, sample, run),
+        "contradicting": [one for one in run.summary.get("models", []) if sample.pk in one["contradicted"]],
         "decisions": list(decisions.order_by("-pk")),
         "votes": _list_votes(campaign, sample) if is_curator else [],
         "notes": notes.order_by("pk") if is_curator else [],
     }
     if row is not None:
         found |= {"named": scheme.find(row.code), "bars": draw_posterior(scheme, row)}
+        found["fields"] = show_fields(fields_of(campaign), row)
     return found
 
 

@@ -6,16 +6,27 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from annotation import question as questions
 from geoquorum.campaigns.models import Assignment, Campaign, RoundSample, Vote
 from geoquorum.campaigns.services import Ballot, Receipt
+from geoquorum.campaigns.services.ballots import FIRST_YEAR, LAST_YEAR
 from geoquorum.catalog.content import describe_samples
 from geoquorum.catalog.models import Sample
 
-Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Number = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Text40 = Annotated[str, Field(max_length=40)]
+
+
+def check_year(told: datetime.datetime) -> datetime.datetime:
+    """A clock may be wrong, but not so that Python cannot read the vote again."""
+    if not FIRST_YEAR <= told.year <= LAST_YEAR:
+        raise ValueError(f"a time between the years {FIRST_YEAR} and {LAST_YEAR} is needed")
+    return told
+
+
+Time = Annotated[datetime.datetime, AfterValidator(check_year)]
 
 
 class Closed(Schema):
@@ -45,8 +56,8 @@ class BallotIn(Closed):
     is_sure: bool = True
     skip_reason: Annotated[str, Field(max_length=4)] = ""
     comment: Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00]*$")] = ""
-    shown_at: datetime.datetime | None = None
-    decided_at: datetime.datetime | None = None
+    shown_at: Time | None = None
+    decided_at: Time | None = None
     views_opened: Annotated[list[Annotated[Text40, Field(pattern=r"^[^\x00]*$")]], Field(max_length=50)] = []
     interface_version: Annotated[Text40, Field(pattern=r"^[^\x00]*$")] = ""
     want: Annotated[int, Field(ge=0, le=50)] = 0

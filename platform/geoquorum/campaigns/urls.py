@@ -12,6 +12,7 @@ from geoquorum.campaigns.views import (
     qualify,
     quality,
     reviews,
+    uploads,
     voting,
 )
 
@@ -26,6 +27,7 @@ urlpatterns = [
     path("<int:campaign_id>/close/", pages.close_campaign, name="close"),
     path("<int:campaign_id>/consensus/start/", pages.start_consensus, name="start_consensus"),
     path("<int:campaign_id>/unblind/", pages.unblind_campaign, name="unblind"),
+    path("<int:campaign_id>/files/", uploads.show_files, name="files"),
     path("<int:campaign_id>/vote/", voting.show_vote, name="vote"),
     path("<int:campaign_id>/claims/", voting.claim, name="claim"),
     path("<int:campaign_id>/votes/", voting.cast, name="cast"),

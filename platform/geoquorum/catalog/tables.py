@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.exchange.table_files import Faults, TableFile, read_table
+from annotation.exchange.table_files import TableFile, read_table
 from fusion import grid
 from fusion.errors import BadInputError
+from fusion.lines import Faults
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
 from geoquorum.catalog.models import Region, Sample

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from geoquorum.catalog import views
+from geoquorum.catalog import incoming, views
 
 app_name = "catalog"
 urlpatterns = [
     path("", views.list_regions, name="regions"),
+    path("files/<slug:slug>/", incoming.bring_files, name="files"),
     path("regions/<int:region_id>/", views.show_region, name="region"),
     path("samples/<int:sample_id>/picture/<slug:modality>/<slug:view>.png", views.show_picture, name="picture"),
     path("samples/<int:sample_id>/photo.jpg", views.show_photo, name="photo"),

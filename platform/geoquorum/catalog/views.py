@@ -83,7 +83,10 @@ def list_regions(request: HttpRequest) -> HttpResponse:
         .annotate(**COUNTS, scenes_count=Count("scenes", distinct=True))
         .order_by("project__name", "name")
     )
-    return render(request, "catalog/regions.html", {"regions": regions})
+    curated = projects_in_view(request).filter(
+        memberships__user=request.user, memberships__role__in=(Role.CURATOR, Role.ADMIN)
+    )
+    return render(request, "catalog/regions.html", {"regions": regions, "curated": curated.order_by("name")})
 
 
 @login_required

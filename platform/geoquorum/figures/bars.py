@@ -8,10 +8,11 @@ from fusion.scheme import LabelClass, Scheme
 from geoquorum.figures.svg import Plot, element, frame, text, write_number
 
 CODE_HEIGHT = 20
+LETTER_PX = 8  # of a bold figure or letter of 12 px, the widest aside
 
 
 def code_box(label: LabelClass, x: float, y: float, width: float, height: float = CODE_HEIGHT) -> list[SafeString]:
-    """A class's colour with its code printed on it."""
+    """A class's colour with as much of its code printed on it as fits; the whole name is shown on hover."""
     return [
         element(
             "rect",
@@ -25,7 +26,7 @@ def code_box(label: LabelClass, x: float, y: float, width: float, height: float 
         ),
         element(
             "text",
-            label.code,
+            label.code[: int(width // LETTER_PX)],
             x=x + width / 2,
             y=y + height / 2 + 4,
             text_anchor="middle",

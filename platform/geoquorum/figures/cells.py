@@ -9,7 +9,7 @@ from fusion.scheme import Scheme
 from geoquorum.figures.svg import element, frame, text
 
 SMALL_PX, LARGE_PX = 9, 18
-CODES_FROM_PX = 16
+CODES_FROM_PX, LARGEST_CODE_PX = 16, 16.0
 PALE_BELOW = 0.6
 
 
@@ -34,12 +34,15 @@ def cell_map(scheme: Scheme, squares: Sequence[Square], *, title: str, largest_p
     rows = top - min(one.row for one in squares) + 1
     side = min(LARGE_PX, max(3.0, largest_px / max(columns, rows)))
     parts = [
-        part for one in squares for part in _draw(scheme, one, (one.column - left) * side, (top - one.row) * side, side)
+        part
+        for one in squares
+        for part in draw_square(scheme, one, (one.column - left) * side, (top - one.row) * side, side)
     ]
     return frame(columns * side, rows * side, title, parts)
 
 
-def _draw(scheme: Scheme, one: Square, x: float, y: float, side: float) -> list[SafeString]:
+def draw_square(scheme: Scheme, one: Square, x: float, y: float, side: float) -> list[SafeString]:
+    """One square at a place in pixels, with its words, its code where that fits, and its mark."""
     label = scheme.find(one.code)
     words = one.words or f"{label.code} {label.name}"
     strength = 0.15 + 0.85 * min(max(one.strength, 0.0), 1.0)
@@ -57,7 +60,9 @@ def _draw(scheme: Scheme, one: Square, x: float, y: float, side: float) -> list[
     ]
     if side >= CODES_FROM_PX:
         ink = label.ink if strength >= PALE_BELOW else None  # on a pale square the page's own ink reads better
-        parts.append(text(x + side / 2, y + side * 0.72, label.code, anchor="middle", fill=ink, font_size=side * 0.6))
+        size = min(side * 0.6, LARGEST_CODE_PX)
+        middle = y + side / 2 + size * 0.36
+        parts.append(text(x + side / 2, middle, label.code, anchor="middle", fill=ink, font_size=size))
     if one.is_marked:
         parts.append(element("path", d=f"M{x:.1f} {y:.1f}l{side:.1f} {side:.1f}", class_="mark"))
     return parts

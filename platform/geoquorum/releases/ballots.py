@@ -7,6 +7,7 @@ import pyarrow as pa
 from annotation.exporter import VOTE_SCHEMA
 from fusion.pack import Pack
 from geoquorum.campaigns.models import Vote
+from geoquorum.campaigns.services.model_voters import left_out
 from geoquorum.releases.models import DatasetVersion
 
 
@@ -16,6 +17,7 @@ def read_votes(version: DatasetVersion) -> pa.Table:
     run = version.consensus_run
     votes = (
         Vote.objects.filter(round=run.round, pk__lte=run.last_vote or 0)
+        .exclude(expert__pseudonym__in=left_out(run))
         .order_by("assignment_id", "-revision")
         .distinct("assignment_id")
         .select_related("sample", "expert", "round")

@@ -1,5 +1,6 @@
 """What goes into a version: chosen consensus rows, their pixels on the grid, their splits, their provenance."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from geoquorum.releases.provenance import describe_provenance
 from geoquorum.releases.reading import read_stacks
 from geoquorum.releases.splitting import split_rows
 
+TOLD = ("voters", "unblinded_at", "seal")  # of the provenance, on the version's page and in the API
 MOST_INVALID = 0.5  # a patch with more of its pixels missing in any modality is left out
 
 
@@ -44,13 +46,15 @@ def freeze_version(version: DatasetVersion, claim: Claim) -> Frozen:
     rows = [rows[place] for place in kept]
     split, blocks, leaks = split_rows(version, rows)
     scheme = version.consensus_run.campaign.scheme
+    provenance = describe_provenance(version, rows)
     snapshot = freeze(
         _table(rows, split, blocks, invalid[kept]),
         arrays={stack.modality: stack.reader(kept) for stack in stacks},
         targets={scheme: TargetSpec(head="classes", scheme=scheme)},
-        provenance=describe_provenance(version, rows),
+        provenance=provenance,
     )
-    return Frozen(snapshot=snapshot, summary=_summarise(rows, split, len(invalid) - len(kept), leaks))
+    summary = _summarise(rows, split, len(invalid) - len(kept), leaks)
+    return Frozen(snapshot=snapshot, summary=summary | {name: provenance[name] for name in TOLD})
 
 
 def _table(chosen: list[Chosen], split: list[str], blocks: list[str], invalid: npt.NDArray[np.float64]) -> pa.Table:
@@ -74,8 +78,16 @@ def _table(chosen: list[Chosen], split: list[str], blocks: list[str], invalid: n
             "captured_to": [sample.captured_to for sample in samples],
             "flags": flags,
             "block": blocks,
+            **_tell_fields(rows),
         }
     )
+
+
+def _tell_fields(rows: list[Consensus]) -> dict[str, list[str]]:
+    """What the votes say beside the class, as JSON; no column where the question asks nothing else."""
+    if all(row.fields is None for row in rows):
+        return {}
+    return {"fields": [json.dumps(row.fields or {}, sort_keys=True) for row in rows]}
 
 
 def _summarise(chosen: list[Chosen], split: list[str], left_out: int, leaks: dict[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,26 @@
 """Where a version came from, in names and hashes, for its manifest."""
 
 from collections import Counter
+from datetime import UTC
 from typing import Any
 
 from geoquorum.accounts.models import Expert
 from geoquorum.campaigns.models import ConsensusRun
 from geoquorum.campaigns.services.adjudication import hash_reasons
+from geoquorum.campaigns.services.model_voters import left_out
+from geoquorum.campaigns.services.sealing import seal_over
+from geoquorum.campaigns.services.unblinding import unblinded_before
 from geoquorum.catalog.pixels import RESAMPLING, find_scene
 from geoquorum.releases.choosing import Chosen
 from geoquorum.releases.models import DatasetVersion
 
 
 def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[str, Any]:
-    """Names and hashes, no row numbers of this database: the same votes and files give the same bytes anywhere."""
+    """Names and hashes, no row numbers of this database: the same votes and files give the same bytes.
+
+    The seal is of these votes as this database stores them: with the same digest outside of it (`verify_seals`) whoever
+    holds the pack can show that no vote behind it was changed since.
+    """
     run = version.consensus_run
     samples = [one.row.sample for one in chosen]
     regions = {sample.region.slug: sample.region for sample in samples if sample.region}
@@ -32,12 +40,26 @@ def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[s
         "question": f"{run.campaign.question} {run.campaign.question_version}",
         "consensus": {"method": run.method, "parameters": run.parameters, "votes": run.votes_count},
         "voters": _count_voters(run),
+        **_describe_votes(run),
         "selection": {name: version.selection[name] for name in ("statuses", "without_flags")},
         **_count_decisions(chosen),
         "design": version.design,
         "modalities": version.modalities,
         "resampling": RESAMPLING,
         "scenes": scenes,
+    }
+
+
+def _describe_votes(run: ConsensusRun) -> dict[str, Any]:
+    """Who looked before the votes were complete, and the link of the hash chain that covers them all.
+
+    Both stay as they are once the run is ready: the first look keeps its date, and a chain only grows at its end.
+    """
+    looked = unblinded_before(run=run)
+    seal = seal_over(campaign_id=run.campaign_id, last_vote=run.last_vote or 0)
+    return {
+        "unblinded_at": looked and looked.astimezone(UTC).isoformat(),
+        "seal": {"number": seal.number, "sha256": seal.digest},
     }
 
 
@@ -51,6 +73,7 @@ def _count_decisions(chosen: list[Chosen]) -> dict[str, Any]:
 
 
 def _count_voters(run: ConsensusRun) -> dict[str, int]:
-    """How many people, simulated experts and models voted: real pixels may carry simulated votes."""
+    """How many people, simulated experts and models the consensus counted: real pixels may carry simulated votes."""
     voters = Expert.objects.filter(votes__round=run.round, votes__pk__lte=run.last_vote or 0).distinct()
+    voters = voters.exclude(pseudonym__in=left_out(run))
     return dict(sorted(Counter(kind for _expert, kind in voters.values_list("pk", "kind")).items()))

@@ -7,6 +7,8 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotation import exporter as exporters
@@ -16,7 +18,7 @@ from fusion import task as tasks
 from fusion.errors import GeoquorumError, PackError
 from fusion.pack import SPLITS, Pack
 from geoquorum.accounts.current import projects_in_view
-from geoquorum.accounts.models import Role
+from geoquorum.accounts.models import Expert, Role
 from geoquorum.accounts.services import has_role, require_role
 from geoquorum.campaigns.models import CampaignState, ConsensusRun, RoundSample
 from geoquorum.figures.cells import Square, cell_map
@@ -123,7 +125,21 @@ def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
         "maps": _maps(pack, scheme) if has_maps else [],
         "files": sorted(pack.manifest["files"].items()),
         "arrays": pack.manifest["arrays"],
+        "voters": _say_voters(version.summary.get("voters", {})),
+        "unblinded_at": parse_datetime(version.summary.get("unblinded_at") or ""),
     }
+
+
+def _say_voters(counts: dict[str, int]) -> list[str]:
+    """How many of each kind voted, in words; versions of before know no kinds in their summary."""
+    words = {
+        Expert.Kind.PERSON: ngettext("%(count)d person", "%(count)d people", counts.get("person", 0)),
+        Expert.Kind.SIMULATED: ngettext(
+            "%(count)d simulated expert", "%(count)d simulated experts", counts.get("simulated", 0)
+        ),
+        Expert.Kind.MODEL: ngettext("%(count)d model", "%(count)d models", counts.get("model", 0)),
+    }
+    return [words[kind] % {"count": counts[kind]} for kind in Expert.Kind if counts.get(kind)]
 
 
 def _maps(pack: Pack, scheme: schemes.Scheme) -> list[tuple[str, str, str]]:

@@ -67,6 +67,8 @@ def test_an_export_of_the_tool_itself_is_read_whatever_its_block_is_called() -> 
         (task(result="x"), "no list of results"),
         (task(completed_by=None), "does not say who"),
         (task(completed_by="a@b.example"), "e-mail address"),
+        (task(completed_by="\0"), "NUL byte"),
+        (task(completed_by="\ud83d"), "half of a character"),
         ({"id": 4, "data": {}}, "names no sample"),
         ({"data": None}, "task 2: its data names no sample"),
         ("x", "names no sample"),
@@ -82,7 +84,13 @@ def test_a_bad_task_is_named_and_nothing_is_taken(bad: Any, match: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [(b"{}", "list of tasks"), (b"\xff", "not a JSON"), (b"[" * 100_000, "not a JSON"), (b"[]", "no task has")],
+    [
+        (b"{}", "list of tasks"),
+        (b"\xff", "not a JSON"),
+        (b"[" * 100_000, "not a JSON"),
+        (b"[" + b"9" * 5_000 + b"]", "not a JSON"),
+        (b"[]", "no task has"),
+    ],
 )
 def test_what_is_no_export_is_refused(text: bytes, match: str) -> None:
     with pytest.raises(BadVotesError, match=match):

@@ -49,6 +49,8 @@ def test_parquet_gives_the_same_and_names_rows_by_number(tmp_path: Path) -> None
     ("text", "match"),
     [
         ("sample,code\na,1\nb,2,3\nc\n", "line 3 has 3 cells, the header 2; line 4 has 1 cells"),
+        ('sample,code\na,1\nb,"2\nc,3\nd,4\n', "line 3 has a quote that is not closed"),
+        ('sample,code\na,1\n"b\nb",2\nc,3\n', "line 3 has a quote that is not closed, or a cell of several lines"),
         ("sample,code,n\na,1,5\nb,2,five\n", "line 3 has n 'five', which is no whole number"),
         ("sample,code,sure\na,1,maybe\n", "line 2 has sure 'maybe', which is no true or false"),
         ("sample,code,at\na,1,yesterday\n", "line 2 has at 'yesterday', which is no time"),
@@ -58,7 +60,7 @@ def test_parquet_gives_the_same_and_names_rows_by_number(tmp_path: Path) -> None
         ("", "columns missing: sample, code"),
         ("sample,code\n", "no row"),
         ("sample,code\n\n\n", "no row"),
-        (b"sample,code\na,1\nb\x00,2\nc,3\n\x00d,4\n", "line 3 holds a NUL; line 5 holds a NUL"),
+        (b"sample,code\na,1\nb\x00,2\nc,3\n\x00d,4\n", "line 3 holds a NUL byte; line 5 holds a NUL byte"),
         (b"sample,code\na,1\n\xff\xfeb,2\n", "line 3 is not UTF-8"),
         ("sample,code\na,1\n".encode("utf-16"), "UTF-16"),
         ("sample,code\na,1\n" + "x" * 1_000_001 + ",2\nb,2\n", "line 3 is longer than 1,000,000 bytes"),
@@ -67,16 +69,6 @@ def test_parquet_gives_the_same_and_names_rows_by_number(tmp_path: Path) -> None
 def test_what_is_wrong_is_named_by_line(tmp_path: Path, text: str | bytes, match: str) -> None:
     with pytest.raises(BadInputError, match=match):
         read(write(tmp_path, text))
-
-
-@pytest.mark.parametrize("block", [1, 2, 7, 16])
-def test_faults_are_found_wherever_the_blocks_end(tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_files, "BLOCK", block)
-    monkeypatch.setattr(table_files, "LONGEST_LINE", 20)
-    faults = table_files.Faults(name="t")
-    text = "sample,code\né,1\n" + "x" * 21 + ",2\nb\0,2\nlast,3"
-    table_files._look_over(write(tmp_path, text), faults)
-    assert faults.told == ["line 3 is longer than 20 bytes", "line 4 holds a NUL"]
 
 
 def test_many_faults_are_counted_and_the_first_told(tmp_path: Path) -> None:
@@ -105,6 +97,17 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "t.parquet"
     path.write_bytes(data)
     with pytest.raises(BadInputError, match="not a whole Parquet"):
+        read(path)
+
+
+def test_texts_of_parquet_that_no_database_keeps_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"sample": ["a", "b\0"], "code": ["3", None]}), path)
+    with pytest.raises(BadInputError, match="row 2 holds a NUL byte in sample"):
+        read(path)
+    torn = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
+    parquet.write_table(pa.table({"sample": torn, "code": ["3"]}), path)
+    with pytest.raises(BadInputError, match=r"not a whole Parquet file: .*UTF8"):
         read(path)
 
 

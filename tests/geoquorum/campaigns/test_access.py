@@ -1,5 +1,6 @@
 """Who may do what on each route of campaigns."""
 
+import io
 import json
 import uuid
 
@@ -161,6 +162,8 @@ def test_a_curator_makes_a_campaign_from_a_region(client, project):
     assert "Open for votes" in page.content.decode()
     wrong = client.post(reverse("campaigns:new"), fields | {"regions": [given.region(given.project()).pk]})
     assert "Select a valid choice" in wrong.content.decode()
+    clash = client.post(reverse("campaigns:new"), fields | {"question": "patch_classes", "scheme": "yes_no"})
+    assert "is taken by" in clash.content.decode()
 
 
 def test_an_expert_s_list_shows_what_is_open_and_no_draft(client, project):
@@ -177,11 +180,17 @@ def test_an_expert_s_list_shows_what_is_open_and_no_draft(client, project):
     [
         ("{", 400, "not JSON"),
         ("[]", 400, "body"),
+        pytest.param('"%s"' % ("x" * 3_000_000), 413, "too large", id="three megabytes"),
         ('{"assignment": 1}', 400, "client_uuid"),
         ('{"assignment": 1, "client_uuid": "x"}', 400, "client_uuid"),
         ('{"assignment": 99999999999999999999, "client_uuid": "%s"}' % SOME_UUID, 400, "assignment"),  # noqa: UP031
         ('{"assignment": 1, "client_uuid": "%s", "expert": 3}' % SOME_UUID, 400, "expert"),  # noqa: UP031
         ('{"assignment": 1, "client_uuid": "%s", "comment": "\\u0000"}' % SOME_UUID, 400, "comment"),  # noqa: UP031
+        ('{"assignment": 1, "client_uuid": "%s", "comment": "\\ud800"}' % SOME_UUID, 400, "comment"),  # noqa: UP031
+        ('{"assignment": true, "client_uuid": "%s"}' % SOME_UUID, 400, "assignment"),  # noqa: UP031
+        ('{"assignment": %s}' % ("9" * 5_000), 400, "not JSON"),
+        ('{"assignment": 1, "client_uuid": "%s", "shown_at": "0001-01-01T00:00:00+14:00"}' % SOME_UUID, 400, "1970"),  # noqa: UP031
+        ('{"assignment": 1, "client_uuid": "%s", "decided_at": "9999-12-31T23:00:00-14:00"}' % SOME_UUID, 400, "2199"),  # noqa: UP031
     ],
 )
 def test_a_body_that_cannot_be_read_is_refused_in_one_sentence(client, project, body, status, words):
@@ -191,6 +200,16 @@ def test_a_body_that_cannot_be_read_is_refused_in_one_sentence(client, project, 
     assert answer.status_code == status
     assert words in answer.json()["error"]
     assert not Vote.objects.exists()
+
+
+@pytest.mark.parametrize("address", ["claim", "cast", "session", "save_preferences"])
+def test_a_form_where_json_belongs_is_refused_in_one_sentence(client, project, address):
+    campaign = given.campaign(project)
+    client.force_login(given.member(project))
+    url = reverse(f"campaigns:{address}", args=[] if address == "save_preferences" else [campaign.pk])
+    for body in ({"assignment": "1"}, {"file": io.BytesIO(b"{}")}):
+        answer = client.post(url, body)
+        assert (answer.status_code, answer.json()["error"]) == (400, "The body is not JSON.")
 
 
 def test_a_vote_over_http_answers_with_receipt_and_next(client, project):

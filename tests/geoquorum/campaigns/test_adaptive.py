@@ -11,7 +11,7 @@ from annotation.panel import make_panel
 from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Assignment, Participation, Round, RoundSample
 from geoquorum.campaigns.services import Ballot, beliefs, refitting
-from geoquorum.campaigns.services.candidates import choose
+from geoquorum.campaigns.services.candidates import are_neighbours, choose
 from geoquorum.catalog.models import Sample
 from geoquorum.queue.models import Job
 from tests import given
@@ -105,6 +105,32 @@ def test_the_order_within_a_batch_tells_nothing_of_what_made_it():
         assert {each["id"] for each in chosen} == set(np.argsort(-gains)[:5].tolist())
         orders += [(place, each["gain"]) for place, each in enumerate(chosen)]
     assert abs(np.corrcoef(np.array(orders).T)[0, 1]) < 0.05
+
+
+def test_cells_nearer_than_four_are_neighbours_whatever_their_block():
+    at = "32N-320-{}-16730".format
+    beside = [column for column in range(1860, 1900) if are_neighbours(at(1880), at(column))]
+    assert beside == list(range(1877, 1884))
+    assert not are_neighbours(at(1880), "33N-320-1880-16730")
+    assert are_neighbours(at(1880), "32N-640-940-8365")
+    assert are_neighbours("block-1", "block-1")
+    assert not are_neighbours("", "")
+
+
+def test_cells_side_by_side_in_two_blocks_do_not_follow_each_other():
+    project = given.project()
+    samples = given.samples(project, 40)
+    for number, each in enumerate(samples):
+        each.cell, each.block = f"32N-320-{1880 + number}-16730", f"b{number // 2}"
+    Sample.objects.bulk_update(samples, ["cell", "block"])
+    campaign = given.campaign(project, samples=samples, quota=10)
+    expert, cells = given.expert(project), []
+    for _ in range(4):
+        for claimed in take(campaign, expert, count=5):
+            cast(campaign, expert, claimed, "3")
+            cells.append(claimed.sample.cell)
+    assert len(cells) == 20
+    assert not any(are_neighbours(one, following) for one, following in itertools.pairwise(cells))
 
 
 @pytest.mark.parametrize("policy", [None, POLICY])

@@ -100,6 +100,16 @@ def test_the_page_states_findings_and_shows_pictures(client, world):
     assert "samples are unlike all their neighbours" in html
 
 
+def test_the_map_shows_entropy_where_asked(client, world):
+    rows = list(world["run"].rows.filter(sample__region__name="Bex"))
+    html = ask(client, world, city="Bex", strength="entropy").content.decode()
+    assert f"Bex: mean entropy {np.mean([row.entropy for row in rows]):.2f} nats" in html
+    least = max(rows, key=lambda row: row.entropy)
+    assert f"{least.sample.key}: {least.code}" in html
+    assert f"{least.entropy:.2f} nats</title>" in html
+    assert "nats</title>" not in ask(client, world, city="Bex").content.decode()
+
+
 def test_figures_are_computed_once_and_kept_with_the_run(world, monkeypatch):
     run = ConsensusRun.objects.select_related("campaign", "round").get(pk=world["run"].pk)
     first = agreement.find_agreement(run)

@@ -140,7 +140,9 @@ def place_samples(campaign):
         row.sample.save()
 
 
-@pytest.mark.parametrize(("kind", "lines"), [("samples", 61), ("map", 61), ("confusion", 290), ("experts", 6)])
+@pytest.mark.parametrize(
+    ("kind", "lines"), [("samples", 61), ("map", 61), ("confusion", 290), ("experts", 6), ("models", 1)]
+)
 def test_every_picture_has_its_table(client, kind, lines):
     project = given.project()
     campaign, _truth = close_with_panel(project=project)

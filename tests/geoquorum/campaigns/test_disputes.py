@@ -130,20 +130,27 @@ def test_the_vote_page_raises_as_a_program(client, town):
 def test_script_in_a_comment_is_shown_as_text(client, town):
     town.vote("ann", {0: "3"})
     client.force_login(town.people["ann"])
-    client.post(town.address("comment"), {"text": SCRIPT + "\0"})
+    client.post(town.address("comment"), {"text": SCRIPT})
     assert Comment.objects.get().text == SCRIPT
     html = client.get(town.address()).content.decode()
     assert SCRIPT not in html
     assert "&lt;script&gt;alert(&#x27;x&#x27;)" in html
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "\0", "x" * 4001])
+@pytest.mark.parametrize("text", ["", "  \n", "x" * 4001])
 def test_empty_and_overlong_comments_are_refused(client, town, text):
     town.vote("ann", {0: "3"})
     client.force_login(town.people["ann"])
     assert client.post(town.address("comment"), {"text": text}).status_code == 302
     assert not Comment.objects.exists()
     assert not Thread.objects.exists()
+
+
+def test_a_comment_that_the_database_cannot_hold_is_refused(client, town):
+    town.vote("ann", {0: "3"})
+    client.force_login(town.people["ann"])
+    assert client.post(town.address("comment"), {"text": SCRIPT + "\0"}).status_code == 400
+    assert not Comment.objects.exists()
 
 
 def test_erasing_empties_the_words_and_keeps_the_row(client, town):

@@ -1,5 +1,8 @@
 """Known answers: from references, files and decisions; all or nothing, for curators only."""
 
+import html
+import tracemalloc
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -51,46 +54,67 @@ def test_a_byte_order_mark_blank_lines_and_quoted_line_ends_are_read(campaign):
     assert Gold.objects.get(code="6").explanation == "two\nlines"
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "Line 1 must name"),
-        ("sample\nx\n", "Line 1 must name"),
-        ("sample,code,key\nx,6,1\n", "Line 1 must name"),
-        ("sample,code\n{0}\n", "Line 2 has 1 cells, not 2"),
-        ("sample,code\n{0},6\nnobody,6\n", "Line 3: this project has no samples called 'nobody'"),
-        ("sample,code\n{0},18\n", "Line 2: '18' is not a class"),
-        ("sample,code,use\n{0},6,train\n", "Line 2: 'train' is no use of gold"),
-        ("sample,code\n{0},6\n{0},6\n", "Line 3: this sample is gold already"),
-        ("sample,code\n{0},6\n{1},\0\n", "Line 3 holds a NUL"),
-        ('sample,code\n{0},"6\n', "not a CSV"),
-        ("sample,code\n", "no gold in this"),
-    ],
-)
+BAD_FILES = [
+    ("", "columns missing: sample, code"),
+    ("sample\nx\n", "columns missing: code"),
+    ("sample,code,key\nx,6,1\n", "unknown: key"),
+    ("sample,code,code\nx,6,6\n", "twice: code"),
+    ("sample,code\n{0}\n", "line 2 has 1 cells, the header 2"),
+    ("sample,code\n{0},6\nnobody,6\n", "line 3 names 'nobody'; this project has no samples called so"),
+    ("sample,code\n{0},18\n", "line 2 has code '18', which is not a class"),
+    ("sample,code,use\n{0},6,train\n", "line 2 has 'train', which is no use of gold"),
+    ("sample,code\n{0},6\n{1},7\n{0},6\n", "line 4 has the sample of line 2 again"),
+    ("sample,code\n{0},6\n{1},\0\n", "line 3 holds a NUL byte"),
+    ("sample,code,explanation\n{0},6," + "x" * 2_001 + "\n", "line 2 has an explanation of more than 2,000"),
+    ("sample,code,explanation\n{0},6," + "x" * 100_001 + "\n", "line 2 is longer than 100,000 bytes"),
+    ('sample,code\n{0},"6\n', "line 2 cannot be read as CSV"),
+    ("sample,code\n", "no gold in this"),
+    (b"sample,code\n\xff\xfe,6\n", "line 2 is not UTF-8"),
+    ("sample,code\n".encode("utf-16"), "is UTF-16"),
+]
+
+
+def fill_in(text, keys):
+    return text if isinstance(text, bytes) else text.format(*keys).encode()
+
+
+@pytest.mark.parametrize(("text", "words"), BAD_FILES)
 def test_a_bad_file_is_refused_by_line_and_nothing_of_it_is_kept(campaign, text, words):
     keys = name_samples(campaign, 2)
     with pytest.raises(RefusedError, match=words) as refused:
-        read(campaign, text.format(*keys))
+        read(campaign, fill_in(text, keys))
     assert refused.value.status == 400
     assert not Gold.objects.exists()
 
 
-def test_a_file_that_is_no_text_or_far_too_long_is_refused(campaign):
-    with pytest.raises(RefusedError, match="UTF-8"):
-        read(campaign, b"sample,code\n\xff\xfe,6\n")
-    with pytest.raises(RefusedError, match="bytes"):
+def test_a_key_of_a_patch_and_of_a_post_names_neither(campaign):
+    for kind in ("patch", "post"):
+        given.sample(campaign.project, key="both", kind=kind)
+    with pytest.raises(RefusedError, match="line 2 names 'both'; this project has 2 samples called so"):
+        read(campaign, "sample,code\nboth,6\n")
+
+
+def test_a_sample_that_is_gold_is_not_taken_again(campaign):
+    (key,) = name_samples(campaign, 1)
+    read(campaign, f"sample,code\n{key},6\n")
+    with pytest.raises(RefusedError, match="line 2 names a sample that is gold already"):
+        read(campaign, f"sample,code\n{key},7\n")
+
+
+def test_a_file_that_is_far_too_long_is_refused(campaign):
+    with pytest.raises(RefusedError, match="larger than 4,000,000 bytes"):
         read(campaign, b"x" * 5_000_000)
 
 
 def test_many_faults_are_told_together_but_not_all(campaign):
-    keys = name_samples(campaign, 15)
-    with pytest.raises(RefusedError, match="And 5 more"):
+    keys = name_samples(campaign, 25)
+    with pytest.raises(RefusedError, match=r"; and 5 more\. Nothing was taken"):
         read(campaign, "sample,code\n" + "".join(f"{key},99\n" for key in keys))
 
 
 def test_a_sample_of_another_project_is_not_found(campaign):
     foreign = given.sample(given.project(), key="theirs")
-    with pytest.raises(RefusedError, match="no samples called 'theirs'"):
+    with pytest.raises(RefusedError, match="names 'theirs'; this project has no samples"):
         read(campaign, "sample,code\ntheirs,6\n")
     with pytest.raises(RefusedError, match="another project"):
         add_gold(campaign=campaign, rows=[GoldRow(sample=foreign, code="6", use="monitor")], source="x", by=None)
@@ -187,12 +211,54 @@ def test_curators_add_and_remove_on_their_page(campaign, client):
     assert not Gold.objects.exists()
 
 
-def test_a_refused_file_is_answered_with_its_lines(campaign, client):
-    client.force_login(given.member(campaign.project, "curator"))
-    file = SimpleUploadedFile("known.csv", b"sample,code\nnobody,6\n")
+def upload(client, campaign, content):
+    """What the page says after a file was sent to it."""
     address = reverse("campaigns:gold_upload", args=[campaign.pk])
-    page = client.post(address, {"file": file, "use": "qualify"}, follow=True).content.decode()
-    assert "Line 2: this project has no samples called &#x27;nobody&#x27;" in page
+    file = SimpleUploadedFile("known.csv", content)
+    return html.unescape(client.post(address, {"file": file, "use": "qualify"}, follow=True).content.decode())
+
+
+SENT = ("columns missing: code", "NUL", "again", "longer", "UTF-8", "cannot be read as CSV")
+
+
+@pytest.mark.parametrize(("text", "words"), [case for case in BAD_FILES if any(part in case[1] for part in SENT)])
+def test_a_refused_file_is_answered_with_its_lines(campaign, client, text, words):
+    client.force_login(given.member(campaign.project, "curator"))
+    page = upload(client, campaign, fill_in(text, name_samples(campaign, 2)))
+    assert words in page
+    assert "known.csv" in page
+    assert not Gold.objects.exists()
+
+
+def test_a_file_with_a_byte_order_mark_is_uploaded_like_any(campaign, client):
+    client.force_login(given.member(campaign.project, "curator"))
+    key = name_samples(campaign, 1)[0]
+    assert "1 known answers added" in upload(client, campaign, f"\ufeffsample,code\r\n{key},6\r\n".encode())
+    assert Gold.objects.get().source == "known.csv"
+
+
+def test_a_line_of_a_hundred_megabytes_is_refused_and_never_held(campaign, client, tmp_path):
+    """Sent as a browser does, in pieces: what comes back is a sentence, and memory stays small."""
+    client.force_login(given.member(campaign.project, "curator"))
+    path = tmp_path / "body"
+    with path.open("wb") as file:
+        file.write(b'--x\r\nContent-Disposition: form-data; name="use"\r\n\r\nqualify\r\n')
+        file.write(b'--x\r\nContent-Disposition: form-data; name="file"; filename="known.csv"\r\n\r\nsample,code\n')
+        for _ in range(100):
+            file.write(b"x" * 1_000_000)
+        file.write(b",6\n\r\n--x--\r\n")
+    address = reverse("campaigns:gold_upload", args=[campaign.pk])
+    with path.open("rb") as body:
+        sent = {"wsgi.input": body, "CONTENT_LENGTH": str(path.stat().st_size)}
+        sent["CONTENT_TYPE"] = "multipart/form-data; boundary=x"
+        tracemalloc.start()
+        try:
+            answer = client.generic("POST", address, **sent)
+            assert tracemalloc.get_traced_memory()[1] < 30_000_000
+        finally:
+            tracemalloc.stop()
+    assert "known.csv is larger than 4,000,000 bytes" in client.get(answer["Location"]).content.decode()
+    assert not Gold.objects.exists()
 
 
 def test_gold_of_another_campaign_cannot_be_removed_here(campaign, client):

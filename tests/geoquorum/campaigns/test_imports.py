@@ -115,6 +115,25 @@ def test_a_panel_of_simulated_experts_votes_and_skips_fast():
     )
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"second_code": ["1"]}, "Row 1 has a second_code that is its code"),
+        ({"second_code": ["2"], "code": [""], "skip_reason": ["1"]}, "Row 1 is a skip and has a second_code"),
+        ({"shown_at": [np.datetime64("1969-12-31", "us")]}, "Row 1 has shown_at outside the years 1970 to 2199"),
+        ({"decided_at": [np.datetime64("12026-01-01", "us")]}, "Row 1 has decided_at outside"),
+        ({"voter": [""]}, "Row 1 names no voter"),
+        ({"voter": ["a\0"]}, "Row 1 names a voter with a NUL"),
+    ],
+)
+def test_an_import_follows_the_rules_of_single_votes(more, message):
+    round = make_round()
+    row = {"voter": ["ann"], "sample": sample_ids(round)[:1], "code": ["1"]}
+    with pytest.raises(BadVotesError, match=message):
+        services.import_votes(round=round, table=pa.table(row | more), by=None)
+    assert not Expert.objects.exists()
+
+
 def test_every_bad_row_is_named_at_once():
     round = make_round(count=3, quota=2)
     rows = [("ann", 0, "17"), ("bea", 1, "1"), ("cyd", 2, "x")]

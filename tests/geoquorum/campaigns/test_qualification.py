@@ -1,5 +1,6 @@
 """Before votes count: tries, scores, hints, and that the key reaches nobody."""
 
+import html
 import json
 import uuid
 
@@ -10,7 +11,7 @@ from geoquorum.accounts.models import Event
 from geoquorum.accounts.services import expert_of
 from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Assignment, Attempt, Gold, Round, Standing
-from geoquorum.campaigns.services import Ballot, RefusedError
+from geoquorum.campaigns.services import Ballot, RefusedError, scheme_of
 from geoquorum.campaigns.services.qualification import (
     cast_in_attempt,
     claim_attempt,
@@ -318,6 +319,9 @@ def test_a_try_over_http_from_start_to_score_never_shows_the_key(campaign, clien
     assert f"{attempt.score:.0%}".replace("%", "") in last
     samples = attempt.round.round_samples.select_related("sample")
     assert not [row for row in samples if row.sample.key in last]
+    assert "What you answered in the last try" in last
+    assert scheme_of(campaign).find("6").aerial[:40] in html.unescape(last)
+    assert not [code for code in KEY if code != "6" and scheme_of(campaign).find(code).aerial[:40] in last]
 
 
 def test_strangers_and_experts_of_another_project_find_nothing(campaign, client):

@@ -110,6 +110,23 @@ def test_the_clients_clock_is_kept_and_decides_nothing():
 
 
 @pytest.mark.django_db
+def test_the_hour_that_comes_twice_when_clocks_go_back_is_two_hours():
+    """Shown a second before the change and decided a second after it: two seconds of looking, an hour on the wall."""
+    summer, winter = (datetime.timezone(datetime.timedelta(hours=hours)) for hours in (2, 1))
+    campaign = given.campaign(given.project(), count=2)
+    expert = given.expert(campaign.project)
+    first, second = claim_all(campaign, expert, 2)
+    shown, decided = datetime.datetime(2026, 10, 25, 2, 59, 59), datetime.datetime(2026, 10, 25, 2, 0, 1)
+    cast(campaign, expert, first, shown_at=shown.replace(tzinfo=summer), decided_at=decided.replace(tzinfo=winter))
+    cast(campaign, expert, second, shown_at=shown.replace(tzinfo=winter), decided_at=decided.replace(tzinfo=summer))
+    votes = services.latest_votes(round=services.current_round(campaign=campaign))
+    seconds = dict(zip((votes.sample_ids[place] for place in votes.sample), votes.seconds.tolist(), strict=True))
+    assert seconds == {first.sample_id: 2.0, second.sample_id: 0.0}  # the second clock went backwards: no time at all
+    ids = list(Vote.objects.order_by("received_at").values_list("assignment", flat=True))
+    assert ids == [first.pk, second.pk]
+
+
+@pytest.mark.django_db
 def test_a_clock_that_lies_a_day_ahead_brings_no_vote_past_the_close():
     campaign = given.campaign(given.project())
     expert = given.expert(campaign.project)

@@ -1,12 +1,17 @@
 """Seals: whatever the owner of the database does to votes is found and named (rows G8 and G9)."""
 
 import random
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.utils import timezone
 
 from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Seal, Vote
@@ -55,7 +60,7 @@ def campaign(db):
 def tamper(statement, *values):
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        assert cursor.rowcount > 0
+        assert cursor.rowcount != 0
 
 
 def find_fault(campaign, statement, *values):
@@ -163,11 +168,14 @@ def test_a_changed_chain_is_found(campaign, statement):
 def test_a_vote_that_does_not_agree_with_its_claim_is_found_though_it_was_sealed(campaign):
     other = given.expert(campaign.project)
     tamper(
-        """INSERT INTO campaigns_vote (assignment_id, revision, client_uuid, campaign_id, round_id, sample_id,
+        """SET CONSTRAINTS ALL IMMEDIATE;
+        ALTER TABLE campaigns_vote DISABLE TRIGGER vote_repeats_its_assignment;
+        INSERT INTO campaigns_vote (assignment_id, revision, client_uuid, campaign_id, round_id, sample_id,
             expert_id, kind, code, second_code, is_sure, skip_reason, is_machine, views_opened, interface_version,
             question_version, scheme_version)
         SELECT assignment_id, 9, gen_random_uuid(), campaign_id, round_id, sample_id, %s, 'answer', '1', '', TRUE, '',
-            FALSE, '{}', '', 1, 1 FROM campaigns_vote LIMIT 1""",
+            FALSE, '{}', '', 1, 1 FROM campaigns_vote LIMIT 1;
+        ALTER TABLE campaigns_vote ENABLE TRIGGER vote_repeats_its_assignment""",
         other.pk,
     )
     services.seal_campaign(campaign_id=campaign.pk)
@@ -233,3 +241,103 @@ def test_a_vote_that_is_committed_late_is_not_left_out():
             sealed = pool.submit(seal)
         assert sealed.result() == 2
     assert services.verify_seals(campaign=campaign).votes == 10
+
+
+def make_old(*campaigns):
+    """As if the votes that are stored now had been waiting for half a minute."""
+    Vote.objects.filter(campaign__in=campaigns).update(received_at=timezone.now() - timedelta(seconds=30))
+
+
+def bring_in(campaign, voter):
+    round = services.current_round(campaign=campaign)
+    samples = list(round.round_samples.order_by("sample").values_list("sample", flat=True))
+    table = pa.table({"voter": [voter] * len(samples), "sample": samples, "code": ["6"] * len(samples)})
+    services.import_votes(round=round, table=table, by=None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_import_keeps_only_its_own_campaign_from_being_sealed(monkeypatch):
+    """Two imports are open; beside them two campaigns are sealed, and the wait for the first two is one wait."""
+    monkeypatch.setattr(sealing, "PATIENCE_S", 0.5)
+    importing, others = [fill(4, 1), fill(4, 1)], [fill(4, 1), fill(4, 1)]
+    Seal.objects.all().delete()
+    for campaign in (*importing, *others):
+        sealing.anchor_of(campaign.pk).unlink()
+    make_old(*importing, *others)
+    others.append(fill(2, 1))  # young, and sealed already
+
+    def seal():
+        started = time.monotonic()
+        try:
+            return services.seal_votes()["sealed"], time.monotonic() - started
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            for number, campaign in enumerate(importing):
+                bring_in(campaign, f"importer {number}")
+            sealed, took = pool.submit(seal).result()
+            assert sealed == 8
+            assert 0.5 <= took < 0.95
+            assert set(Seal.objects.values_list("campaign", flat=True)) == {each.pk for each in others}
+            with pytest.raises(services.RefusedError, match="not sealed yet"):
+                pool.submit(seal_over, importing[0].pk).result()
+        assert pool.submit(seal).result()[0] == 16
+    for campaign in importing:
+        verdict = services.verify_seals(campaign=campaign)
+        assert (verdict.is_good, verdict.votes) == (True, 8), verdict.fault
+
+
+def seal_over(campaign_id):
+    try:
+        return sealing.seal_over(campaign_id=campaign_id, last_vote=1)
+    finally:
+        connection.close()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_no_vote_is_missed_while_imports_and_votes_of_many_come_and_seals_are_made():
+    """Eight voters and two importers in two campaigns, sealed all the while: each vote in one link, in its place."""
+    campaigns = [given.campaign(given.project(), count=60, quota=20) for _ in range(2)]
+    is_over = threading.Event()
+
+    def vote(campaign):
+        expert, round = given.expert(campaign.project), services.current_round(campaign=campaign)
+        try:
+            while claimed := services.claim(round=round, expert=expert, session=None, count=10):
+                for each in claimed:
+                    ballot = Ballot(assignment=each.pk, client_uuid=uuid.uuid4(), code="6")
+                    services.cast_vote(campaign=campaign, expert=expert, ballot=ballot)
+        finally:
+            connection.close()
+
+    def import_many(campaign):
+        try:
+            for _ in range(8):
+                bring_in(campaign, str(uuid.uuid4()))
+        finally:
+            connection.close()
+
+    def seal():
+        try:
+            while not is_over.is_set():
+                for campaign in campaigns:
+                    services.seal_campaign(campaign_id=campaign.pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        sealers = [pool.submit(seal) for _ in range(2)]
+        work = [pool.submit(vote, campaign) for campaign in campaigns for _ in range(4)]
+        work += [pool.submit(import_many, campaign) for campaign in campaigns]
+        done = [each.exception() for each in work]
+        is_over.set()
+        assert [each.exception() for each in sealers] == [None, None]
+    assert done == [None] * len(work)
+    services.seal_all()
+    for campaign in campaigns:
+        verdict = services.verify_seals(campaign=campaign)
+        assert (verdict.is_good, verdict.votes) == (True, 60 * 12), verdict.fault
+        assert verdict.seals > 3

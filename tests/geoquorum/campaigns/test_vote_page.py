@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from fusion import scheme as schemes
 from geoquorum.accounts.models import Project
 from geoquorum.campaigns.models import Campaign
+from geoquorum.campaigns.templatetags.vote import COMMANDS, phone_columns
 from geoquorum.catalog.models import Region, Scene
 from tests import given
 
@@ -60,5 +62,23 @@ def test_a_name_or_guide_never_becomes_markup(client: Client, project: Project) 
 
 
 def test_a_simulated_campaign_says_so(client: Client, project: Project) -> None:
-    assert "Simulated" in open_page(client, given.campaign(project))
-    assert "Simulated" not in open_page(client, given.campaign(given.project()))
+    badge = re.compile(r'<span class="badge simulated" data-simulated( hidden)? ')
+    assert badge.search(open_page(client, given.campaign(project))).group(1) is None
+    assert badge.search(open_page(client, given.campaign(given.project()))).group(1)
+
+
+def test_samples_of_a_simulated_region_say_so_in_a_real_project(client: Client) -> None:
+    project = given.project()
+    region = given.region(project, is_simulated=True)
+    campaign = given.campaign(project, samples=given.samples(project, 3, region))
+    open_page(client, campaign)
+    claimed = client.post(f"/campaigns/{campaign.pk}/claims/", "{}", content_type="application/json").json()
+    assert claimed["regions"][str(region.pk)]["is_simulated"] is True
+
+
+@pytest.mark.parametrize("name", sorted(schemes.load_all()))
+def test_the_pad_of_every_scheme_has_full_rows_on_a_phone(name: str) -> None:
+    scheme = schemes.find(name)
+    cells = len(scheme) + (COMMANDS if len(scheme) % 2 else 0)
+    assert cells % phone_columns(scheme) == 0
+    assert 2 <= phone_columns(scheme) <= 5

@@ -144,6 +144,21 @@ def test_a_client_id_of_another_vote_is_refused():
         desk.vote(two, "2", client_uuid=used)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"code": "2"}, {"second_code": "3"}, {"is_sure": False}, {"kind": "skip", "code": "", "skip_reason": "1"}],
+)
+def test_a_client_id_with_another_answer_is_refused_and_the_first_stands(change):
+    desk = Desk()
+    (assignment,) = desk.claim()
+    said = {"client_uuid": uuid.uuid4(), "code": "1"}
+    first = desk.vote(assignment, **said)
+    with pytest.raises(RefusedError, match="already names another vote"):
+        desk.vote(assignment, **said | change)
+    assert desk.vote(assignment, **said, comment="words do not count", shown_at=timezone.now()) == first
+    assert list(Vote.objects.values_list("code", "second_code", "is_sure", "kind")) == [("1", "", True, "answer")]
+
+
 def test_a_skip_gives_its_place_back_and_is_not_offered_again():
     desk = Desk(count=1, quota=1)
     (assignment,) = desk.claim()
@@ -202,6 +217,30 @@ def test_an_expired_claim_whose_place_was_taken_is_refused():
         desk.vote(assignment, "4")
 
 
+def test_of_twenty_abandoned_claims_each_is_free_after_its_lease_and_none_is_voted_on_again():
+    """Row G3: posts on one's own lost claims, on another's, and on none at all; a hundred in a hundred are refused."""
+    desk = Desk(count=20, quota=1)
+    lost = desk.claim(count=20)
+    left = min(each.lease_until for each in lost) - timezone.now()
+    assert datetime.timedelta(minutes=5) <= left <= datetime.timedelta(minutes=10)
+    other = Desk(campaign=desk.campaign)
+    Assignment.objects.update(lease_until=timezone.now() + datetime.timedelta(seconds=5))
+    assert other.claim(count=20) == [], "claims that hold are not given away"
+    for assignment in lost:
+        expire(assignment)
+    held = other.claim(count=20)
+    assert len(held) == 20
+    unclaimed = [Assignment(pk=2**40 + number) for number in range(20)]
+    refused = []
+    for assignment in (*lost, *held, *unclaimed):
+        with pytest.raises(RefusedError) as refusal:
+            desk.vote(assignment, "1")
+        refused.append(refusal.value.status)
+    assert refused == [409] * 20 + [404] * 40
+    assert not Vote.objects.exists()
+    assert slots(desk) == [1] * 20
+
+
 def test_a_released_sample_comes_back_to_its_expert():
     desk = Desk(count=1, quota=1)
     (assignment,) = desk.claim()
@@ -231,6 +270,8 @@ def test_nobody_votes_with_the_claim_of_another():
         ({"kind": "skip"}, "a skip with a reason"),
         ({"kind": "answer", "code": "A", "skip_reason": "1"}, "an answer with a class"),
         ({"kind": "taken_back", "code": "A"}, "neither"),
+        ({"kind": "taken_back", "second_code": "<script>"}, "neither"),
+        ({"kind": "skip", "skip_reason": "1", "second_code": "A"}, "neither"),
         ({"code": "A", "session": 0}, "sitting"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import time
 import uuid
 
 import numpy as np
@@ -64,15 +65,16 @@ def campaign():
     return given.campaign(given.project(), count=300, quota=20)
 
 
+@pytest.mark.slow
 def test_a_thousand_posts_in_ten_seconds_are_refused_beyond_three_a_second(client, settings):
-    """Here as fast as the machine goes: what passes is the burst and three a second, the rest is refused with 429."""
+    """As a script would: what passes is the burst and three a second, the rest is refused with 429 and not stored."""
     settings.VOTES_PER_S = 3
     project = given.project()
-    campaign = given.campaign(project, count=150, quota=3)
+    campaign = given.campaign(project, count=1_000, quota=3)
     user = given.member(project)
     client.force_login(user)
-    started, answers, held = timezone.now(), [], []
-    while len(answers) < 120:
+    started, answers, held = time.monotonic(), [], []
+    while len(answers) < 1_000:
         if not held:
             claimed = client.post(f"/campaigns/{campaign.pk}/claims/", '{"count": 50}', content_type="application/json")
             held = [one["id"] for one in claimed.json()["assignments"]]
@@ -80,9 +82,10 @@ def test_a_thousand_posts_in_ten_seconds_are_refused_beyond_three_a_second(clien
         answer = client.post(f"/campaigns/{campaign.pk}/votes/", json.dumps(body), content_type="application/json")
         answers.append(answer.status_code)
         held = held[answer.status_code == 200 :]
-    took = (timezone.now() - started).total_seconds()
+    took = time.monotonic() - started
     assert set(answers) == {200, 429}
     assert answers.count(200) == Vote.objects.count() <= 30 + 3 * took + 1
+    assert took < 30, "slower than a robot that posts, so that this says little"
 
 
 @pytest.mark.parametrize("gap_s", [0.34, 2.0])

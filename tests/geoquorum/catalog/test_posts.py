@@ -156,7 +156,7 @@ def test_without_a_key_no_post_is_taken(tmp_path, settings, short):
 
 def test_a_table_with_one_bad_row_stores_nothing(tmp_path):
     path = write(tmp_path / "posts.csv", [{"id": "1", "text": "good"}, {"id": "1", "text": "again"}])
-    with pytest.raises(BadPostsError, match="line 3: has the id of line 2"):
+    with pytest.raises(BadPostsError, match="line 3 has the id of line 2"):
         ingest_posts(region=given.region(given.project()), path=path)
     assert Sample.objects.count() == Post.objects.count() == 0
     with pytest.raises(CommandError, match="line 3"):

@@ -154,6 +154,7 @@ def test_under_a_closed_folder_the_data_go_where_the_server_can_enter_and_we_say
 
 
 @needs_root
+@pytest.mark.slow
 def test_programs_under_a_closed_folder_are_copied_to_where_the_server_can_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,11 @@ class ConsensusRunOut(Schema):
 
 
 class LabelOut(Schema):
-    """One label with its certainty; `distribution` and `counts` in the scheme's order."""
+    """One label with its certainty; `distribution` and `counts` in the scheme's order.
+
+    `fields` holds what the question asks beside the class, by the field's name: `value`, `votes`, `agreement`, of boxes
+    (fractions of the photo) also `found` and `iou`, of choices `counts`; null where the question asks nothing else.
+    """
 
     sample: int
     code: str
@@ -46,6 +50,7 @@ class LabelOut(Schema):
     entropy: float
     distribution: list[float]
     counts: list[int]
+    fields: dict[str, dict[str, Any]] | None
 
     @staticmethod
     def resolve_sample(row: Consensus) -> int:

@@ -108,10 +108,7 @@ class RoundSample(models.Model):
     settled_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["round", "sample"], name="round_sample_once"),
-            models.UniqueConstraint(fields=["round", "sample", "quota"], name="round_sample_and_quota"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["round", "sample"], name="round_sample_once")]
         indexes = [
             models.Index(
                 fields=["round", "position"],

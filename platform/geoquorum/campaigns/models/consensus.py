@@ -37,7 +37,11 @@ class ConsensusRun(models.Model):
 
 
 class Consensus(models.Model):
-    """What the votes on one sample amount to. `low` and `high` bound the top class's share or posterior (95 %)."""
+    """What the votes on one sample amount to. `low` and `high` bound the top class's share or posterior (95 %).
+
+    `fields` holds what the question asks beside the class, by the field's name: value, votes, agreement and more
+    (annotation.answer_fields); null where it asks nothing else, and in runs made before this was kept.
+    """
 
     class Status(models.TextChoices):
         SETTLED = "settled", _("settled")
@@ -55,6 +59,7 @@ class Consensus(models.Model):
     high = models.FloatField()
     status = models.CharField(max_length=10, choices=Status)
     flags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    fields = models.JSONField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "sample"], name="consensus_once")]

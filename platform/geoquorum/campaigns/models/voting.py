@@ -16,9 +16,9 @@ class Assignment(models.Model):
     """The mutable row of voting: one expert, one sample, one round. `slot` is the place it takes below the quota;
     a skipped sample and a claim that ran out (released) take none.
 
-    A foreign key of three columns (migration 0004) names a row of the round: (round, sample, quota). So no sample is
-    asked about that the round does not hold, and `quota` is the round's, which makes "slot below quota" a check of the
-    database. The campaign is the round's.
+    A trigger (migration 0005) compares round, sample and quota with the round's own row. So no sample is asked about
+    that the round does not hold, and `quota` is the round's, which makes "slot below quota" a check of the database.
+    The campaign is the round's. An assignment never moves.
     """
 
     class State(models.TextChoices):
@@ -41,8 +41,14 @@ class Assignment(models.Model):
     expert = models.ForeignKey(
         "accounts.Expert", on_delete=models.PROTECT, related_name="assignments", db_index=False, db_constraint=False
     )
+    # Of use while the claim is in hand; the vote names the session again, and there the database checks it.
     session = models.ForeignKey(
-        Session, on_delete=models.SET_NULL, null=True, related_name="assignments", db_index=False
+        Session,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="assignments",
+        db_index=False,
+        db_constraint=False,
     )
     quota = models.PositiveSmallIntegerField()
     slot = models.PositiveSmallIntegerField(null=True)
@@ -79,8 +85,8 @@ class Vote(models.Model):
     """Insert-only. A correction or a taking-back is a new revision; the latest counts. `id` is the sequence.
 
     The application's role has no right to UPDATE, DELETE or TRUNCATE this table (migration 0001). Campaign, round,
-    sample and expert repeat the assignment's, as every write path takes them from there; a foreign key for each would
-    lock four more rows per vote, so `verify_seals` compares them instead.
+    sample and expert repeat the assignment's: a trigger compares them once per statement (migration 0005), where a
+    foreign key for each would lock five rows per vote. `verify_seals` compares them again.
     """
 
     class Kind(models.TextChoices):
@@ -89,7 +95,9 @@ class Vote(models.Model):
         TAKEN_BACK = "taken_back", _("taken back")
 
     # Found by (assignment, revision), by round and by expert; by sample through its assignments.
-    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="votes", db_index=False)
+    assignment = models.ForeignKey(
+        Assignment, on_delete=models.PROTECT, related_name="votes", db_index=False, db_constraint=False
+    )
     revision = models.PositiveSmallIntegerField(default=0)
     client_uuid = models.UUIDField(default=uuid.uuid4, unique=True)
     campaign = models.ForeignKey(Campaign, related_name="votes", **REPEATED)

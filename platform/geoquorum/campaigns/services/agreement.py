@@ -21,6 +21,7 @@ from fusion.grid import parse_cell
 from fusion.scheme import Scheme
 from geoquorum.campaigns.models import ConsensusRun
 from geoquorum.campaigns.services.declaring import scheme_of
+from geoquorum.campaigns.services.model_voters import left_out
 from geoquorum.campaigns.services.tables import latest_votes
 from geoquorum.copying import copy_out
 
@@ -49,7 +50,7 @@ def find_agreement(run: ConsensusRun) -> dict[str, Any]:
     kept = run.summary.get("agreement")
     if kept and kept["version"] == VERSION:
         return _order(kept, scheme_of(run.campaign))
-    votes = latest_votes(round=run.round, until=run.last_vote)
+    votes = latest_votes(round=run.round, until=run.last_vote, without=left_out(run))
     found = describe_agreement(run, votes)
     with connection.cursor() as cursor:
         cursor.execute(KEEP, [json.dumps({"agreement": found}), run.pk])

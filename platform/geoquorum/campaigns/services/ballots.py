@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,9 @@ from fusion.scheme import Scheme
 from geoquorum.campaigns.services.refusal import RefusedError
 
 Kind = Literal["answer", "skip", "taken_back"]
+# Years that a client's clock may say (one that lost its battery says 1970): beyond, nothing could read the vote again.
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+SAYING = ("kind", "code", "answer", "second_code", "is_sure", "skip_reason")  # what a vote says, by column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,7 @@ class Receipt:
 
 def check_ballot(ballot: Ballot, question: str, scheme: Scheme) -> None:
     """Refuse what says two things, or names no class of the scheme."""
-    says_something = bool(ballot.code or ballot.answer)
+    says_something = bool(ballot.code or ballot.second_code or ballot.answer)
     if (ballot.kind == "skip") != bool(ballot.skip_reason) or (ballot.kind != "answer" and says_something):
         raise RefusedError(
             "A vote is an answer with a class, a skip with a reason, or a taking-back with neither.", status=400
@@ -72,6 +76,11 @@ def check_ballot(ballot: Ballot, question: str, scheme: Scheme) -> None:
         raise RefusedError(error, status=400)
 
 
+def is_same(ballot: Ballot, assignment: int, said: Mapping[str, Any]) -> bool:
+    """Whether a stored vote (`said`, by column) says what the ballot says; words and times are not compared."""
+    return ballot.assignment == assignment and all(getattr(ballot, name) == said[name] for name in SAYING)
+
+
 def used_elsewhere() -> RefusedError:
-    """An id that names another vote already."""
+    """An id that names another vote already, or the same sample's with another answer."""
     return RefusedError("This client_uuid already names another vote; make a new one for each vote.")

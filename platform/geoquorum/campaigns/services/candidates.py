@@ -1,11 +1,14 @@
 """Samples with a free place that an expert has not looked at, from a random point of the ring on; and which to take."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from annotation import routing
+from fusion.errors import BadInputError
+from fusion.grid import Cell, parse_cell
 from fusion.scheme import Scheme
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services import beliefs
@@ -15,11 +18,12 @@ from geoquorum.statements import fetch_rows
 
 # Candidates looked at: as plain numbers in the text, because a planner that does not see the limit reads the table.
 FEW, MANY, MOST = 16, 64, 256
+APART = 4  # cells: nearer ones, or those of one block where no cell is known, are neighbours
 SPARE = 2  # candidates beyond those wanted, for those whose rows others hold
 
 # The subquery is a value and no NOT EXISTS: on tables without statistics that became a join over all own votes.
 ARC = """
-SELECT s.id, s.sample_id, s.slots_taken, coalesce(nullif(x.block, ''), x.cell) AS place{more}
+SELECT s.id, s.sample_id, s.slots_taken, coalesce(nullif(x.cell, ''), x.block) AS place{more}
 FROM campaigns_roundsample s JOIN catalog_sample x ON x.id = s.sample_id
 WHERE s.round_id = %(round)s AND s.settled_at IS NULL AND NOT s.is_full AND s.slots_taken < %(quota)s
   AND s.position >= %(first)s AND s.position < %(stop)s
@@ -93,11 +97,31 @@ def _refresh(
 
 
 def _space_out(ranked: Sequence[dict[str, Any]], wanted: int, last_place: str) -> list[dict[str, Any]]:
-    """The first ones, each the next in rank that does not lie where the one before lies; if none is left, any."""
+    """The first ones, each the next in rank that is no neighbour of the one before; if none is left, any."""
     left, chosen = list(ranked), []
     while left and len(chosen) < wanted:
-        apart = next((each for each in left if not each["place"] or each["place"] != last_place), left[0])
+        apart = next((each for each in left if not are_neighbours(each["place"], last_place)), left[0])
         left.remove(apart)
         chosen.append(apart)
         last_place = apart["place"]
     return chosen
+
+
+def are_neighbours(place: str, other: str) -> bool:
+    """Whether two places lie so close that the one primes for the other: cells nearer than APART, or one block."""
+    one, two = _read_cell(place), _read_cell(other)
+    if one is None or two is None:
+        return bool(place) and place == other
+    if (one.zone, one.north) != (two.zone, two.north):
+        return False
+    reach = APART * max(one.size_m, two.size_m)
+    (west, south, *_rest), (other_west, other_south, *_others) = one.bounds, two.bounds
+    return abs(west - other_west) < reach and abs(south - other_south) < reach
+
+
+@lru_cache(maxsize=4096)
+def _read_cell(place: str) -> Cell | None:
+    try:
+        return parse_cell(place)
+    except BadInputError:
+        return None

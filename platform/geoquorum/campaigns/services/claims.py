@@ -18,6 +18,7 @@ from geoquorum.campaigns.services.candidates import choose, find_candidates, rat
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.lifecycle import RING
 from geoquorum.campaigns.services.participation import begin
+from geoquorum.campaigns.services.places import TAKE_FREE
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.statements import fetch_row, fetch_rows
 
@@ -64,7 +65,7 @@ WHERE s.slots_taken < %(quota)s AND s.settled_at IS NULL
 ORDER BY wanted.number LIMIT %(wanted)s::int FOR UPDATE OF s SKIP LOCKED
 """
 # A new statement, and so a new look: it sees what those did who held the rows before us.
-TAKE = """
+TAKE = f"""
 WITH free AS (
     SELECT s.sample_id, locked.number, (
         SELECT min(slot) FROM generate_series(0, %(quota)s - 1) AS slot WHERE NOT EXISTS (
@@ -72,23 +73,7 @@ WITH free AS (
             WHERE a.round_id = s.round_id AND a.sample_id = s.sample_id AND a.slot = slot.slot)) AS slot
     FROM unnest(%(locked)s::bigint[]) WITH ORDINALITY AS locked (id, number)
     JOIN campaigns_roundsample s ON s.id = locked.id
-), taken AS (
-    INSERT INTO campaigns_assignment AS old
-        (campaign_id, round_id, sample_id, expert_id, session_id, quota, slot, state, lease_until)
-    SELECT %(campaign)s, %(round)s, sample_id, %(expert)s, %(session)s, %(quota)s, slot, 'claimed',
-           clock_timestamp() + make_interval(secs => %(lease)s)
-    FROM free WHERE slot IS NOT NULL ORDER BY number
-    ON CONFLICT (round_id, sample_id, expert_id) DO UPDATE
-        SET state = 'claimed', slot = EXCLUDED.slot, lease_until = EXCLUDED.lease_until,
-            claimed_at = clock_timestamp(), session_id = EXCLUDED.session_id
-        WHERE old.state = 'released'
-    RETURNING id, sample_id
-), counted AS (
-    UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + 1, is_full = s.slots_taken + 1 >= %(quota)s
-    FROM taken WHERE s.round_id = %(round)s AND s.sample_id = taken.sample_id
-)
-SELECT taken.id FROM taken JOIN free USING (sample_id) ORDER BY free.number
-"""
+), {TAKE_FREE}"""
 MOVE_ON = """
 WITH seen AS (
     UPDATE campaigns_session SET seen_at = clock_timestamp() WHERE id = %(session)s AND expert_id = %(expert)s)

@@ -1,5 +1,6 @@
 """From votes to labels: runs are queued when a campaign closes, a job fills them, and then they never change."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -13,15 +14,17 @@ from django.utils import timezone
 
 from annotation import consensus as methods_of
 from annotation.agreement import co_votes, fleiss_kappa, percent_agreement
+from annotation.answer_fields import conclude_fields
 from annotation.consensus import ADAPTIVE_DEFAULT, ConsensusResult, wilson
 from annotation.votes import VoteTable
 from fusion.errors import GeoquorumError
 from geoquorum.accounts.models import User
 from geoquorum.campaigns.models import Assignment, Campaign, CampaignState, Consensus, ConsensusRun, Round, Vote
 from geoquorum.campaigns.services.agreement import find_agreement
-from geoquorum.campaigns.services.declaring import scheme_of
+from geoquorum.campaigns.services.declaring import fields_of, scheme_of
+from geoquorum.campaigns.services.model_voters import judge_models, list_models
 from geoquorum.campaigns.services.refusal import RefusedError
-from geoquorum.campaigns.services.tables import latest_votes
+from geoquorum.campaigns.services.tables import latest_extra, latest_votes
 from geoquorum.copying import copy_in
 from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, enqueue
@@ -91,21 +94,42 @@ def settle() -> int:
 
 def _fill(run: ConsensusRun, claim: Claim) -> None:
     last = Vote.objects.filter(round=run.round).aggregate(last=Max("pk"))["last"]
-    votes = latest_votes(round=run.round, until=last)
-    claim.progress(0.2, f"{len(votes)} votes read")
     method = methods_of.find(run.method)
-    result = method.aggregate(votes, run.campaign.seed, run.parameters)
+    votes, result, models = _aggregate(run, last, claim)
     claim.progress(0.6, "labels found")
+    rows = _tabulate(run, votes, result)
+    if fields_of(run.campaign):
+        rows = rows.append_column("fields", _write_fields(run, last, result))
+        claim.progress(0.8, "further fields found")
     run.last_vote, run.votes_count, run.samples_count = last, len(votes), len(result)
     run.parameters, run.experts = dict(result.parameters), [str(name) for name in result.voter_ids]
     run.expert_confusion = None if result.confusion is None else np.round(result.confusion, 5).tolist()
-    run.summary = summarise(votes, result, run.campaign.seed)
+    run.summary = summarise(votes, result, run.campaign.seed) | {"models": models}
     run.code_revision = f"geoquorum {version('geoquorum')}, {method.name} {method.version}"
     run.state, run.ready_at = ConsensusRun.State.READY, timezone.now()
     with transaction.atomic():
         claim.lock()
-        copy_in(Consensus, _tabulate(run, votes, result))
+        copy_in(Consensus, rows)
         run.save()
+
+
+def _aggregate(
+    run: ConsensusRun, last: int | None, claim: Claim
+) -> tuple[VoteTable, ConsensusResult, list[dict[str, Any]]]:
+    """The votes that count and what they amount to: everybody's, models' only where they beat the panel on gold."""
+    method, models = methods_of.find(run.method), list_models(run.round)
+    votes = latest_votes(round=run.round, until=last, without=models)
+    claim.progress(0.2, f"{len(votes)} votes read")
+    result = method.aggregate(votes, run.campaign.seed, run.parameters)
+    if not models:
+        return votes, result, []
+    every = latest_votes(round=run.round, until=last)
+    judged = judge_models(run.round, models, every, result)
+    strange = [one["expert"] for one in judged if not one["is_admitted"]]
+    if len(strange) < len(models):
+        votes = latest_votes(round=run.round, until=last, without=strange)
+        result = method.aggregate(votes, run.campaign.seed, run.parameters)
+    return votes, result, judged
 
 
 def summarise(votes: VoteTable, result: ConsensusResult, seed: int = 0) -> dict[str, Any]:
@@ -169,6 +193,13 @@ def _tabulate(run: ConsensusRun, votes: VoteTable, result: ConsensusResult) -> p
             "flags": _write_flags(run.round.quota, result),
         }
     )
+
+
+def _write_fields(run: ConsensusRun, last: int | None, result: ConsensusResult) -> pa.Array:
+    """What the question asks beside the class, as JSON; without models, whose gold says nothing about it."""
+    said = latest_extra(round=run.round, until=last, without=list_models(run.round))
+    found = conclude_fields(fields_of(run.campaign), said)
+    return pa.array([json.dumps(found.get(sample, {})) for sample in result.sample_ids], pa.string())  # type: ignore[call-overload]
 
 
 def _write_flags(quota: int, result: ConsensusResult) -> list[str]:

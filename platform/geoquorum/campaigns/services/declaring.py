@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from annotation import question as questions
+from annotation.fields import AnswerField, FieldOption
 from fusion import scheme as schemes
 from fusion.scheme import LabelClass, Scheme
 from geoquorum.campaigns.models import Campaign
@@ -36,6 +37,16 @@ def scheme_of(campaign: Campaign) -> Scheme:
     if digest not in _KEPT:
         _KEPT[digest] = _read_declared(campaign)
     return _KEPT[digest]
+
+
+def fields_of(campaign: Campaign) -> tuple[AnswerField, ...]:
+    """What this campaign asks beside the class: as declared at opening, or the program's for a draft."""
+    if campaign.declared is None:
+        return questions.find(campaign.question).fields
+    return tuple(
+        AnswerField(**said | {"options": tuple(FieldOption(**one) for one in said["options"])})
+        for said in campaign.declared["question"].get("fields", [])
+    )
 
 
 def _read_declared(campaign: Campaign) -> Scheme:

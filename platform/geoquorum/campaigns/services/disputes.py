@@ -31,6 +31,7 @@ BELOW = 0.6  # probability of the label under which a sample is worth a second l
 LONGEST = 4_000  # signs of one comment
 SHORTEST_REASON = 3
 MAIN = (Round.Purpose.VOTE, Round.Purpose.DISPUTE)
+ASKED = (*MAIN, Round.Purpose.GOLD, Round.Purpose.REPEAT)  # a thread that stays shut would tell gold from the others
 SPOKEN = (Assignment.State.ANSWERED, Assignment.State.SKIPPED)
 
 TOP = "(SELECT max(p) FROM unnest(campaigns_consensus.distribution) p)"
@@ -66,7 +67,7 @@ def has_spoken(*, campaign: Campaign, sample: Sample, expert: Expert | None) -> 
     """Whether this expert has an own vote or skip on the sample that still stands."""
     if expert is None:
         return False
-    own = Assignment.objects.filter(campaign=campaign, sample=sample, expert=expert, round__purpose__in=MAIN)
+    own = Assignment.objects.filter(campaign=campaign, sample=sample, expert=expert, round__purpose__in=ASKED)
     return own.filter(state__in=SPOKEN).exists()
 
 

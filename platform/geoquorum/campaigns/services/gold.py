@@ -3,15 +3,16 @@
 All or nothing, each change recorded, and nothing of it is ever shown to somebody who votes.
 """
 
-import csv
 import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db import transaction
 
+from fusion.lines import Faults, read_records
 from fusion.scheme import Scheme
 from geoquorum.accounts.models import User
 from geoquorum.accounts.services import record
@@ -24,13 +25,14 @@ COLUMNS = ("sample", "code", "use", "explanation")
 NEEDED = COLUMNS[:2]
 USES = tuple(Gold.Use.values)
 MOST_BYTES = 4_000_000  # gold is written by people: a few thousand rows
-MOST_FAULTS = 10  # told at once
+LONGEST_LINE = 100_000  # bytes
 LONGEST_EXPLANATION = 2_000
+BAD_FILE = partial(RefusedError, status=400)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GoldRow:
-    """One known answer. `place` says where it stands ("Line 3"), for errors."""
+    """One known answer. `place` says where it stands ("line 3"), for errors."""
 
     sample: Sample
     code: str
@@ -47,9 +49,7 @@ def add_gold(*, campaign: Campaign, rows: Sequence[GoldRow], source: str, by: Us
         raise RefusedError("This campaign is closed; gold would change nothing any more.")
     if not rows:
         raise RefusedError("There is no gold in this: no sample with a known answer was found.", status=400)
-    if faults := _list_faults(held, rows):
-        more = f" And {len(faults) - MOST_FAULTS} more." if len(faults) > MOST_FAULTS else ""
-        raise RefusedError("Nothing was kept. " + " ".join(faults[:MOST_FAULTS]) + more, status=400)
+    _check(held, rows, Faults(name=source, error=BAD_FILE))
     Gold.objects.bulk_create(
         Gold(
             campaign=held, sample=row.sample, code=row.code, use=row.use, explanation=row.explanation,
@@ -99,7 +99,7 @@ def choose_gold(*, campaign: Campaign, source: str, per_class: int, use: str, by
     drawn = sorted(known, key=lambda one: (one.sample_id in is_asked, _draw(campaign, one.sample_id)))
     by_class: dict[str, list[GoldRow]] = defaultdict(list)
     for one in drawn:
-        by_class[one.code].append(GoldRow(sample=one.sample, code=one.code, use=use, place=f"Sample {one.sample.key}"))
+        by_class[one.code].append(GoldRow(sample=one.sample, code=one.code, use=use, place=f"sample {one.sample.key}"))
     rows = [row for code in scheme_of(campaign).codes for row in by_class[code][:per_class]]
     return add_gold(campaign=campaign, rows=rows, source=f"references: {source}", by=by)
 
@@ -113,98 +113,72 @@ def take_over_adjudicated(*, campaign: Campaign, use: str, by: User | None) -> i
     latest = {one.sample_id: one for one in found.select_related("sample").order_by("pk")}
     taken = set(Gold.objects.filter(campaign=campaign).values_list("sample_id", flat=True))
     rows = [
-        GoldRow(sample=one.sample, code=one.code, use=use, explanation=one.reason, place=f"Sample {one.sample.key}")
+        GoldRow(sample=one.sample, code=one.code, use=use, explanation=one.reason, place=f"sample {one.sample.key}")
         for one in latest.values()
         if one.sample_id not in taken
     ]
     return add_gold(campaign=campaign, rows=rows, source="adjudicated", by=by)
 
 
-def read_gold(*, campaign: Campaign, content: bytes, use: str) -> list[GoldRow]:
+def read_gold(*, campaign: Campaign, content: bytes, use: str, name: str = "The file") -> list[GoldRow]:
     """Rows of a CSV file with the columns sample (key), code, and perhaps use and explanation; `use` where not said.
 
     Raises RefusedError naming the lines that are wrong.
     """
-    lines = list(_split(content))
-    keys = {fields["sample"] for _number, fields in lines}
-    samples: dict[str, list[Sample]] = defaultdict(list)
-    for sample in Sample.objects.filter(project=campaign.project_id, key__in=keys).order_by("pk"):
-        samples[sample.key].append(sample)
-    faults = [
-        f"Line {number}: this project has {len(samples[fields['sample']]) or 'no'} samples called "
-        f"{fields['sample'][:120]!r}."
-        for number, fields in lines
-        if len(samples[fields["sample"]]) != 1
-    ]
-    if faults:
-        raise RefusedError("Nothing was kept. " + " ".join(faults[:MOST_FAULTS]), status=400)
+    if len(content) > MOST_BYTES:
+        raise BAD_FILE(f"{name} is larger than {MOST_BYTES:,} bytes; known answers are fewer. Nothing was taken.")
+    faults = Faults(name=name, error=BAD_FILE)
+    records = read_records(io.BytesIO(content), faults, known=COLUMNS, needed=NEEDED, longest=LONGEST_LINE)
+    lines = {line: {column: cell.strip() for column, cell in record.items()} for line, record in records}
+    named = _find_samples(campaign, {cells["sample"] for cells in lines.values()})
+    for line, cells in lines.items():
+        if len(named[cells["sample"]]) != 1:
+            count = len(named[cells["sample"]]) or "no"
+            faults.add(f"line {line}", f"names {cells['sample'][:120]!r}; this project has {count} samples called so")
+    faults.raise_if_any()
     return [
         GoldRow(
-            sample=samples[fields["sample"]][0], code=fields["code"], use=fields["use"] or use,
-            explanation=fields["explanation"], place=f"Line {number}",
+            sample=named[cells["sample"]][0], code=cells["code"], use=cells.get("use") or use,
+            explanation=cells.get("explanation", ""), place=f"line {line}",
         )
-        for number, fields in lines
+        for line, cells in lines.items()
     ]  # fmt: skip
 
 
-def _split(content: bytes) -> Iterable[tuple[int, dict[str, str]]]:
-    """Numbered lines of the file by column."""
-    if len(content) > MOST_BYTES:
-        raise RefusedError(f"The file has {len(content)} bytes; at most {MOST_BYTES} are read.", status=400)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RefusedError("The file is not UTF-8 text; save it as CSV in UTF-8.", status=400) from error
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise RefusedError(f"Line {line} holds a NUL; the file is damaged or not a CSV.", status=400)
-    try:
-        yield from _read_lines(text)
-    except csv.Error as error:
-        raise RefusedError(f"The file is not a CSV: {error}.", status=400) from error
+def _find_samples(campaign: Campaign, keys: set[str]) -> dict[str, list[Sample]]:
+    """The project's samples by key; a key may stand once per kind."""
+    found: dict[str, list[Sample]] = defaultdict(list)
+    for sample in Sample.objects.filter(project=campaign.project_id, key__in=keys).order_by("pk"):
+        found[sample.key].append(sample)
+    return found
 
 
-def _read_lines(text: str) -> Iterable[tuple[int, dict[str, str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = [name.strip().lower() for name in next(reader, [])]
-    if set(NEEDED) - set(header) or set(header) - set(COLUMNS) or len(set(header)) != len(header):
-        raise RefusedError(
-            f"Line 1 must name the columns {', '.join(NEEDED)} and may name {', '.join(COLUMNS[2:])}; "
-            f"it says: {', '.join(header)[:200] or 'nothing'}.",
-            status=400,
-        )
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            raise RefusedError(f"Line {reader.line_num} has {len(cells)} cells, not {len(header)}.", status=400)
-        fields = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-        yield reader.line_num, dict.fromkeys(COLUMNS, "") | fields
-
-
-def _list_faults(campaign: Campaign, rows: Sequence[GoldRow]) -> list[str]:
-    """One sentence for each row that cannot be kept."""
+def _check(campaign: Campaign, rows: Sequence[GoldRow], faults: Faults) -> None:
+    """Each row that cannot be kept, by its place."""
     scheme = scheme_of(campaign)
-    met = set(Gold.objects.filter(campaign=campaign).values_list("sample_id", flat=True))
-    faults = []
+    held = set(Gold.objects.filter(campaign=campaign).values_list("sample_id", flat=True))
+    places: dict[int, str] = {}
     for row in rows:
-        if fault := _find_fault(campaign, row, scheme, met):
-            faults.append(f"{row.place or f'Sample {row.sample.key}'}: {fault}")
-        met.add(row.sample.pk)
-    return faults
+        place = row.place or f"sample {row.sample.key}"
+        if fault := _find_fault(campaign, row, scheme, held):
+            faults.add(place, fault)
+        elif row.sample.pk in places:
+            faults.add(place, f"has the sample of {places[row.sample.pk]} again")
+        places.setdefault(row.sample.pk, place)
+    faults.raise_if_any()
 
 
-def _find_fault(campaign: Campaign, row: GoldRow, scheme: Scheme, met: set[int]) -> str:
+def _find_fault(campaign: Campaign, row: GoldRow, scheme: Scheme, held: set[int]) -> str:
     if row.code not in scheme:
-        return f"{row.code[:40]!r} is not a class of this campaign."
+        return f"has code {row.code[:40]!r}, which is not a class of this campaign"
     if row.use not in USES:
-        return f"{row.use[:40]!r} is no use of gold; say one of: {', '.join(USES)}."
+        return f"has {row.use[:40]!r}, which is no use of gold; say one of: {', '.join(USES)}"
     if row.sample.project_id != campaign.project_id:
-        return "the sample belongs to another project."
-    if row.sample.pk in met:
-        return "this sample is gold already, or stands here twice."
+        return "names a sample of another project"
+    if row.sample.pk in held:
+        return "names a sample that is gold already"
     if len(row.explanation) > LONGEST_EXPLANATION:
-        return f"the explanation is longer than {LONGEST_EXPLANATION} characters."
+        return f"has an explanation of more than {LONGEST_EXPLANATION:,} characters"
     return ""
 
 

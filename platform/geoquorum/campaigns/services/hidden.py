@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 
+from geoquorum.campaigns.services.places import TAKE_FREE
 from geoquorum.statements import execute, fetch_row
 
 Word = Literal["vote", "gold", "repeat"]
@@ -73,31 +74,17 @@ ON CONFLICT (round_id, sample_id) DO NOTHING
 """
 LOCK_SAMPLE = "SELECT id FROM campaigns_roundsample WHERE round_id = %(side)s AND sample_id = %(sample)s FOR UPDATE"
 # The lowest free place by a walk along the places taken: the quota is far too large to try them all.
-TAKE = """
+TAKE = f"""
 WITH free AS (
-  SELECT CASE WHEN EXISTS (
-      SELECT FROM campaigns_assignment WHERE round_id = %(side)s AND sample_id = %(sample)s AND slot = 0)
+  SELECT %(sample)s::bigint AS sample_id, 1 AS number, CASE WHEN EXISTS (
+      SELECT FROM campaigns_assignment WHERE round_id = %(round)s AND sample_id = %(sample)s AND slot = 0)
     THEN (SELECT a.slot + 1 FROM campaigns_assignment a
-          WHERE a.round_id = %(side)s AND a.sample_id = %(sample)s AND a.slot IS NOT NULL AND NOT EXISTS (
+          WHERE a.round_id = %(round)s AND a.sample_id = %(sample)s AND a.slot + 1 < %(quota)s AND NOT EXISTS (
             SELECT FROM campaigns_assignment b
-            WHERE b.round_id = %(side)s AND b.sample_id = %(sample)s AND b.slot = a.slot + 1)
+            WHERE b.round_id = %(round)s AND b.sample_id = %(sample)s AND b.slot = a.slot + 1)
           ORDER BY a.slot LIMIT 1)
     ELSE 0 END AS slot
-), taken AS (
-  INSERT INTO campaigns_assignment AS old
-    (campaign_id, round_id, sample_id, expert_id, session_id, quota, slot, state, lease_until)
-  SELECT %(campaign)s, %(side)s, %(sample)s, %(expert)s, %(session)s, %(quota)s, slot, 'claimed',
-         clock_timestamp() + make_interval(secs => %(lease)s)
-  FROM free WHERE slot < %(quota)s
-  ON CONFLICT (round_id, sample_id, expert_id) DO UPDATE
-    SET state = 'claimed', slot = EXCLUDED.slot, lease_until = EXCLUDED.lease_until, session_id = EXCLUDED.session_id
-    WHERE old.state = 'released'
-  RETURNING id
-), counted AS (
-  UPDATE campaigns_roundsample SET slots_taken = slots_taken + 1
-  WHERE round_id = %(side)s AND sample_id = %(sample)s AND EXISTS (SELECT FROM taken))
-SELECT id FROM taken
-"""
+), {TAKE_FREE}"""
 
 
 def due(seed: int, expert_id: int, first: int, count: int, policy: Mapping[str, Any]) -> list[Word]:
@@ -123,7 +110,7 @@ def take(*, campaign_id: int, expert_id: int, kind: str, session_id: int | None,
         return None
     if fetch_row(LOCK_SAMPLE, values) is None:
         execute(ADD_SAMPLE, values)  # nobody else adds it meanwhile: hidden claims are taken one at a time
-    return _fetch_id(TAKE, values)
+    return _fetch_id(TAKE, values | {"round": values["side"]})
 
 
 def _draw(name: str) -> float:

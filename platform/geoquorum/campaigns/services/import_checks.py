@@ -1,5 +1,6 @@
 """What a table of votes must be before it is stored; every bad row is named by its place."""
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotation.exchange.table_files import Faults
 from annotation.question import Question
 from fusion.errors import BadVotesError
+from fusion.lines import Faults
+from geoquorum.campaigns.services.ballots import FIRST_YEAR, LAST_YEAR
 
 LONGEST_VOTER = 40  # letters of a pseudonym
 NEEDED = ("voter", "sample", "code")
@@ -21,6 +23,11 @@ OPTIONAL = {
     "shown_at": pa.timestamp("us", tz="UTC"),
     "decided_at": pa.timestamp("us", tz="UTC"),
 }
+TIMES = ("shown_at", "decided_at")
+EARLIEST, LATEST = (
+    pa.scalar(datetime.datetime(year, 1, 1, tzinfo=datetime.UTC), OPTIONAL["shown_at"])
+    for year in (FIRST_YEAR, LAST_YEAR + 1)
+)
 
 Ints = npt.NDArray[np.int64]
 Place = Callable[[int], str]
@@ -47,11 +54,16 @@ def complete(table: pa.Table, place: Place) -> pa.Table:
         name: table[name].cast(kind) if name in table.column_names else pa.nulls(len(table), kind)
         for name, kind in types.items()
     }
-    faults = Faults(name="Votes")
+    faults = Faults(name="Votes", error=BadVotesError)
     for name in ("voter", "sample"):
         _tell(pc.is_null(columns[name]), f"names no {name}", place, faults)
+    _tell(pc.equal(columns["voter"], ""), "names no voter", place, faults)
     _tell(pc.greater(pc.utf8_length(columns["voter"]), LONGEST_VOTER), "names a voter too long", place, faults)
-    faults.raise_if_any(BadVotesError)
+    _tell(pc.match_substring(columns["voter"], "\0"), "names a voter with a NUL", place, faults)
+    for name in TIMES:
+        is_strange = pc.or_(pc.less(columns[name], EARLIEST), pc.greater_equal(columns[name], LATEST))
+        _tell(is_strange, f"has {name} outside the years {FIRST_YEAR} to {LAST_YEAR}", place, faults)
+    faults.raise_if_any()
     return pa.table(
         {name: pc.fill_null(column, empty[name]) if name in empty else column for name, column in columns.items()}
     )
@@ -68,6 +80,12 @@ def check_answers(
             faults.add(place(bad), f"has {name} {rows[name][bad].as_py()[:60]!r}; known: {', '.join(words)}")
     is_answer, is_skip = pc.not_equal(rows["code"], ""), pc.not_equal(rows["skip_reason"], "")
     _tell(pc.equal(is_answer, is_skip), "must have either a code or a skip_reason", place, faults)
+    has_second = pc.not_equal(rows["second_code"], "")
+    is_doubled = pc.and_(has_second, pc.equal(rows["second_code"], rows["code"]))
+    _tell(is_doubled, "has a second_code that is its code", place, faults)
+    _tell(pc.and_(has_second, is_skip), "is a skip and has a second_code", place, faults)
+    if not question.has_second_choice:
+        _tell(has_second, f"has a second_code, and question {question.name!r} takes none", place, faults)
     return is_answer.to_numpy()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ import pyarrow.compute as pc
 from django.db import connection, transaction
 
 from annotation import question as questions
-from annotation.exchange.table_files import Faults
 from annotation.panel import PanelVotes
 from fusion.errors import BadVotesError
+from fusion.lines import Faults
 from geoquorum.accounts.models import Expert, User
 from geoquorum.accounts.services import record
-from geoquorum.campaigns.models import Assignment, Round, Vote
+from geoquorum.campaigns.models import Assignment, Campaign, Round, Vote
 from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.import_checks import (
@@ -42,8 +43,9 @@ UPDATE campaigns_roundsample s SET slots_taken = s.slots_taken + new.votes, answ
   posterior = CASE WHEN NOT %(adaptive)s THEN (
     SELECT array_agg(coalesce(s.posterior[i], %(prior)s) + new.counts[i] ORDER BY i)
     FROM generate_subscripts(new.counts, 1) AS i) END
-FROM (SELECT unnest(%(rows)s::bigint[]) AS id, unnest(%(votes)s::int[]) AS votes,
-             unnest(%(counts)s::text[])::float8[] AS counts) AS new
+FROM (SELECT unnest(string_to_array(%(rows)s, ';')::bigint[]) AS id,
+             unnest(string_to_array(%(votes)s, ';')::int[]) AS votes,
+             unnest(string_to_array(%(counts)s, ';'))::float8[] AS counts) AS new
 WHERE s.id = new.id
 """
 COUNT_OWN = """
@@ -55,6 +57,7 @@ ON CONFLICT (round_id, expert_id) DO UPDATE SET answered = own.answered + EXCLUD
   skipped = own.skipped + EXCLUDED.skipped, claims = own.claims + EXCLUDED.claims
 """
 
+SAID = ["code", "skip_reason", "second_code", "is_sure", "shown_at", "decided_at"]
 STALE = 2**31 - 1  # a model version that no round reaches: the posterior is made anew when it is next looked at
 
 Ints = npt.NDArray[np.int64]
@@ -76,7 +79,7 @@ def import_votes(
     empty), `second_code`, `is_sure`, `shown_at`, `decided_at`. Answers take places below the quota, skips none. Nobody
     votes in the name of a person who votes here. `place` names row 0..n-1 in errors.
     """
-    faults = Faults(name=source)
+    faults = Faults(name=source, error=BadVotesError)
     campaign = round.campaign
     enter_gate(campaign=campaign)
     campaign.refresh_from_db()
@@ -85,13 +88,19 @@ def import_votes(
     codes = scheme_of(campaign).codes
     is_answer = check_answers(rows, codes, questions.find(campaign.question), place, faults)
     voter = _find_experts(round, rows["voter"], kind, place, faults)
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     sample = rows["sample"].to_numpy()
     slot = _find_slots(round, sample, voter, is_answer, place, faults)
     order = np.lexsort((voter, sample))  # neighbours in the indexes are written together: half the database's time
-    stored = rows.take(order)
-    _write(round, stored, sample[order], voter[order], slot[order], kind == Expert.Kind.MODEL, source)
-    _count_in(round, rows, sample, is_answer, codes)
+    shared = _tabulate_shared(round, sample[order], voter[order])
+    assignments = _tabulate_assignments(round, slot[order])
+    with ThreadPoolExecutor(1) as beside:  # the next table is made while the database takes the last
+        is_machine = kind == Expert.Kind.MODEL
+        votes = beside.submit(_tabulate_votes, campaign, rows, order, assignments["id"], is_answer, is_machine, source)
+        sums = beside.submit(_sum_up, rows, sample, is_answer, codes)
+        copy_in(Assignment, pa.table(shared | assignments))
+        copy_in(Vote, pa.table(shared | votes.result()))
+        _count_in(round, len(codes), *sums.result())
     _count_own(round, voter, is_answer)
     detail = {"votes": len(rows), "source": source}
     record(project=campaign.project, actor=by, action="votes imported", subject=f"round {round.pk}", detail=detail)
@@ -121,7 +130,7 @@ def tabulate_panel(panel: PanelVotes, codes: tuple[str, ...]) -> pa.Table:
 
 
 def _find_experts(round: Round, names: pa.ChunkedArray, kind: str, place: Place, faults: Faults) -> Ints:
-    """Id of each row's expert; new pseudonyms are made, those of people are refused."""
+    """Id of each row's expert; new pseudonyms are made, those of people are refused, and models stay models."""
     coded = names.combine_chunks().dictionary_encode()
     wanted, index = coded.dictionary.to_pylist(), coded.indices.to_numpy()
     project = round.campaign.project_id
@@ -131,10 +140,15 @@ def _find_experts(round: Round, names: pa.ChunkedArray, kind: str, place: Place,
     known = Expert.objects.filter(project=project, pseudonym__in=wanted)
     ids = dict(known.values_list("pseudonym", "pk"))
     persons = set(known.exclude(user=None).values_list("pseudonym", flat=True))
+    models = set(known.filter(kind=Expert.Kind.MODEL).values_list("pseudonym", flat=True))
     for number, name in enumerate(wanted):
         if name in persons:
             first = int(np.argmax(index == number))
             faults.add(place(first), f"votes as {name!r}, who is a person of this project and votes in person")
+        elif (name in models) != (kind == Expert.Kind.MODEL):
+            is_what = "a model" if name in models else "no model"
+            first = int(np.argmax(index == number))
+            faults.add(place(first), f"votes as {name!r}, known here as {is_what}; say so, or choose another name")
     return np.array([ids[name] for name in wanted], np.int64)[index]
 
 
@@ -142,15 +156,16 @@ def _find_slots(
     round: Round, sample: Ints, voter: Ints, is_answer: npt.NDArray[np.bool_], place: Place, faults: Faults
 ) -> Ints:
     """The lowest free place of each answer (-1 for skips), under the lock of all rows concerned."""
+    samples, which = np.unique(sample, return_inverse=True)
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_ROWS, [round.pk, np.unique(sample).tolist()])
+        cursor.execute("SET LOCAL work_mem = '64MB'")  # what triggers compare stays in memory
+        cursor.execute(LOCK_ROWS, [round.pk, samples.tolist()])
     inside = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()})["sample"].to_numpy()
-    for bad in np.flatnonzero(~np.isin(sample, inside)).tolist():
+    for bad in np.flatnonzero(~np.isin(samples, inside)[which]).tolist():
         faults.add(place(bad), f"names sample {sample[bad]}, which is not in this round")
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     held = copy_out(PLACES, {"round": round.pk}, {"sample": pa.int64(), "slot": pa.int64(), "expert": pa.int64()})
     check_single(sample, voter, held, place, faults)
-    samples, which = np.unique(sample, return_inverse=True)
     taken = np.zeros((len(samples), round.quota), bool)
     old_sample, old_slot = held["sample"].to_numpy(), held["slot"].to_numpy()
     old = np.isin(old_sample, samples) & (old_slot >= 0)
@@ -158,41 +173,64 @@ def _find_slots(
     rank = rank_within(which, is_answer)
     for bad in np.flatnonzero(is_answer & (rank >= round.quota - taken.sum(1)[which])).tolist():
         faults.add(place(bad), f"gives sample {sample[bad]} more than its {round.quota} votes")
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     free = np.argsort(taken, axis=1, kind="stable")
     return np.where(is_answer, free[which, np.minimum(rank, round.quota - 1)], -1)
 
 
-def _write(round: Round, rows: pa.Table, sample: Ints, voter: Ints, slot: Ints, is_machine: bool, source: str) -> None:
-    """Append assignments and votes."""
-    n, campaign = len(rows), round.campaign
-    ids, is_answer = next_ids(Assignment, n), slot >= 0
-    shared = {
-        "campaign_id": _all(campaign.pk, n),
-        "round_id": _all(round.pk, n),
-        "sample_id": sample,
-        "expert_id": voter,
+def _tabulate_shared(round: Round, sample: Ints, voter: Ints) -> dict[str, Any]:
+    """Columns that assignments and votes have in common."""
+    n = len(sample)
+    ids = {"campaign_id": _all(round.campaign_id, n), "round_id": _all(round.pk, n)}
+    return ids | {"sample_id": sample, "expert_id": voter}
+
+
+def _tabulate_assignments(round: Round, slot: Ints) -> dict[str, Any]:
+    """The other columns of assignments; a skip has no place (slot -1)."""
+    n, is_answer = len(slot), slot >= 0
+    state = pc.if_else(is_answer, Assignment.State.ANSWERED.value, Assignment.State.SKIPPED.value)
+    ids = next_ids(Assignment, n)
+    return {"id": ids, "quota": _all(round.quota, n), "slot": pa.array(slot, mask=~is_answer), "state": state}
+
+
+def _tabulate_votes(
+    campaign: Campaign,
+    rows: pa.Table,
+    order: Ints,
+    assignment: Ints,
+    is_answer: npt.NDArray[np.bool_],
+    is_machine: bool,
+    source: str,
+) -> dict[str, Any]:
+    """The other columns of votes, in the order of their assignments."""
+    n, said = len(rows), rows.select(SAID).take(order)
+    return {name: said[name] for name in SAID} | {
+        "kind": pc.if_else(is_answer[order], Vote.Kind.ANSWER.value, Vote.Kind.SKIP.value),
+        "is_machine": _all(is_machine, n),
+        "assignment_id": assignment,
+        "revision": _all(0, n),
+        "client_uuid": _make_uuids(n),
+        "views_opened": _all("{}", n),
+        "interface_version": _all(source[:40], n),
+        "question_version": _all(campaign.question_version, n),
+        "scheme_version": _all(campaign.scheme_version, n),
     }
-    state = np.where(is_answer, Assignment.State.ANSWERED, Assignment.State.SKIPPED).tolist()
-    own = {"id": ids, "quota": _all(round.quota, n), "slot": pa.array(slot, mask=~is_answer), "state": state}
-    copy_in(Assignment, pa.table(shared | own))
-    said = {name: rows[name] for name in ("code", "skip_reason", "second_code", "is_sure", "shown_at", "decided_at")}
-    said |= {"kind": np.where(is_answer, Vote.Kind.ANSWER, Vote.Kind.SKIP).tolist(), "is_machine": _all(is_machine, n)}
-    said |= {"assignment_id": ids, "revision": _all(0, n), "client_uuid": _make_uuids(n)}
-    said |= {"views_opened": _all("{}", n), "interface_version": _all(source[:40], n)}
-    said |= {"question_version": _all(campaign.question_version, n), "scheme_version": _all(campaign.scheme_version, n)}
-    copy_in(Vote, pa.table(shared | said))
 
 
-def _count_in(
-    round: Round, rows: pa.Table, sample: Ints, is_answer: npt.NDArray[np.bool_], codes: tuple[str, ...]
-) -> None:
-    """Add the answers to places taken and posteriors."""
-    index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()})
-    row_of = dict(zip(index["sample"].to_pylist(), index["row"].to_pylist(), strict=True))
+def _sum_up(
+    rows: pa.Table, sample: Ints, is_answer: npt.NDArray[np.bool_], codes: tuple[str, ...]
+) -> tuple[Ints, Ints, list[str]]:
+    """The samples that got answers, how many each, and how many of each class as PostgreSQL writes arrays."""
     samples, place = np.unique(sample[is_answer], return_inverse=True)
     answer = pc.index_in(rows["code"], pa.array(codes)).to_numpy()[is_answer].astype(np.int64)
     counts = np.bincount(place * len(codes) + answer, minlength=len(samples) * len(codes)).reshape(-1, len(codes))
+    return samples, counts.sum(1), _write_arrays(counts)
+
+
+def _count_in(round: Round, classes: int, samples: Ints, votes: Ints, counts: list[str]) -> None:
+    """Add the answers to places taken and posteriors."""
+    index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()}).sort_by("sample")
+    rows = index["row"].to_numpy()[np.searchsorted(index["sample"].to_numpy(), samples)]
     with connection.cursor() as cursor:
         cursor.execute(
             COUNT_IN,
@@ -200,10 +238,10 @@ def _count_in(
                 "quota": round.quota,
                 "adaptive": round.campaign.policy.get("kind") == "adaptive",
                 "stale": STALE,
-                "prior": float(add_counts(np.zeros((1, len(codes)), np.int64))[0, 0]),
-                "rows": [row_of[each] for each in samples.tolist()],
-                "votes": counts.sum(1).tolist(),
-                "counts": ["{" + ",".join(map(str, row)) + "}" for row in counts.tolist()],
+                "prior": float(add_counts(np.zeros((1, classes), np.int64))[0, 0]),
+                "rows": ";".join(map(str, rows.tolist())),
+                "votes": ";".join(map(str, votes.tolist())),
+                "counts": ";".join(counts),
             },
         )
 
@@ -217,15 +255,21 @@ def _count_own(round: Round, voter: Ints, is_answer: npt.NDArray[np.bool_]) -> N
         cursor.execute(COUNT_OWN, values | {"skipped": (every - answered).tolist()})
 
 
-def _make_uuids(count: int) -> list[str]:
+def _make_uuids(count: int) -> pa.Array:
     """UUIDs of version 7 (RFC 9562) as text: 48 bits of milliseconds, a counter, 62 random bits; in rising order."""
     raw = np.frombuffer(os.urandom(16 * count), np.uint8).reshape(count, 16).copy()
-    tick = int(time.time() * 1000) + np.arange(count, dtype=">u8") // 4096
-    raw[:, :6] = tick.view(np.uint8).reshape(count, 8)[:, 2:]
+    tick = int(time.time() * 1000) + np.arange(count) // 4096
+    raw[:, :6] = tick.astype(">u8").view(np.uint8).reshape(count, 8)[:, 2:]
     raw[:, 6:8] = (0x7000 + np.arange(count) % 4096).astype(">u2").view(np.uint8).reshape(count, 2)
     raw[:, 8] = raw[:, 8] & 0x3F | 0x80
-    text = raw.tobytes().hex()
-    return [text[start : start + 32] for start in range(0, 32 * count, 32)]
+    ends = pa.py_buffer(np.arange(0, 32 * (count + 1), 32, dtype=np.int64))
+    return pa.LargeStringArray.from_buffers(count, ends, pa.py_buffer(raw.tobytes().hex().encode()))
+
+
+def _write_arrays(values: Ints) -> list[str]:
+    """Rows of numbers as PostgreSQL writes arrays."""
+    columns = [pa.array(column).cast(pa.string()) for column in np.ascontiguousarray(values.T)]
+    return pc.binary_join_element_wise("{", pc.binary_join_element_wise(*columns, ","), "}", "").to_pylist()
 
 
 def _all(value: Any, count: int) -> pa.Array:

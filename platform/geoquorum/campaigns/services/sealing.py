@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from geoquorum.campaigns.models import Campaign, Seal
 from geoquorum.campaigns.services.chain import link, read_rows, start_of
 from geoquorum.campaigns.services.gate import KEY, LARGEST_KEY
+from geoquorum.campaigns.services.refusal import RefusedError
 
 TURN = 71_004  # first half of the advisory key: one sealer per campaign
 WAIT_S = 20.0  # a batch begins to be sealed when its oldest vote is this old; the promise is 60 s
@@ -50,29 +51,75 @@ WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2 AND
 
 def seal_votes() -> dict[str, int]:
     """Housekeeping: seal each campaign whose oldest unsealed vote waits long enough, and write the links outside."""
-    return {"sealed": sum(seal_campaign(campaign_id=found) for found in _find_waiting(WAIT_S))}
+    return {"sealed": _seal(_find_waiting(WAIT_S))}
 
 
 def seal_all() -> int:
     """Seal whatever is not sealed yet, however young, and complete the files of links; the number of votes."""
-    sealed = sum(seal_campaign(campaign_id=found) for found in _find_waiting(0.0))
+    sealed = _seal(_find_waiting(0.0))
     for campaign in Seal.objects.order_by("campaign").values_list("campaign", flat=True).distinct():
         write_anchor(campaign_id=campaign)
     return sealed
 
 
 def seal_campaign(*, campaign_id: int) -> int:
-    """Seal all votes cast until now; the number of votes newly sealed.
+    """Seal all votes cast until now; the number of votes newly sealed."""
+    return _seal([campaign_id])
+
+
+def seal_over(*, campaign_id: int, last_vote: int) -> Seal:
+    """The first link that covers the votes up to this number, which are sealed now where they were not: the same one
+    whenever it is asked for. Raises RefusedError while somebody inside the gate keeps them from being sealed."""
+    covering = Seal.objects.filter(campaign=campaign_id, last_vote__gte=last_vote).defer("row_digests")
+    found = covering.order_by("number").first()
+    if found is None:
+        seal_campaign(campaign_id=campaign_id)
+        found = covering.order_by("number").first()
+    if found is None:
+        raise RefusedError(
+            "These votes are not sealed yet, as many votes are being brought in just now. Try again in a minute."
+        )
+    return found
+
+
+def _seal(campaigns: Sequence[int]) -> int:
+    """Seal what each of these campaigns has now; the number of votes newly sealed.
 
     Numbers are drawn before votes are committed, so that a vote may appear below one that is there already. Whoever
-    draws one has passed the gate: when those have left who were inside at the time of looking, none is missing below.
+    draws one has passed the gate of its campaign: when those have left who were inside at the time of looking, none is
+    missing below. Campaigns wait side by side, so that a long import into one keeps only that one from being sealed.
     """
-    until = _fetch(NEWEST, [campaign_id])[0][0]
-    if until is None or not _wait_for_those_inside(campaign_id):
-        return 0
-    sealed = add_seals(campaign_id=campaign_id, until=until)
-    write_anchor(campaign_id=campaign_id)
-    return sealed
+    waiting = [_Look(campaign) for campaign in campaigns]
+    sealed, deadline = 0, time.monotonic() + PATIENCE_S
+    while True:
+        for look in [each for each in waiting if each.is_over()]:
+            waiting.remove(look)
+            sealed += add_seals(campaign_id=look.campaign_id, until=look.until)
+            write_anchor(campaign_id=look.campaign_id)
+        if not waiting or time.monotonic() > deadline:
+            return sealed
+        time.sleep(0.01)
+
+
+class _Look:
+    """The newest vote of a campaign, and who was inside its gate right after that was looked up.
+
+    Those who come later draw numbers above it, and do not matter.
+    """
+
+    def __init__(self, campaign_id: int) -> None:
+        self.campaign_id = campaign_id
+        self.until: int = _fetch(NEWEST, [campaign_id])[0][0] or 0
+        self._inside = self._who_is_inside()
+
+    def is_over(self) -> bool:
+        """Whether all of them have left."""
+        if self._inside:
+            self._inside &= self._who_is_inside()
+        return not self._inside
+
+    def _who_is_inside(self) -> set[tuple[str]]:
+        return set(_fetch(INSIDE, [KEY, self.campaign_id & LARGEST_KEY]))
 
 
 @transaction.atomic
@@ -138,16 +185,6 @@ def read_anchor(path: Path) -> dict[int, str]:
 
 def _find_waiting(age_s: float) -> list[int]:
     return [row[0] for row in _fetch(WAITING, {"age": age_s})]
-
-
-def _wait_for_those_inside(campaign_id: int) -> bool:
-    """Whether everybody who is inside the gate now has left, within a moment; those who come later do not matter."""
-    key = [KEY, campaign_id & LARGEST_KEY]
-    inside, deadline = set(_fetch(INSIDE, key)), time.monotonic() + PATIENCE_S
-    while inside and time.monotonic() < deadline:
-        time.sleep(0.01)
-        inside &= set(_fetch(INSIDE, key))
-    return not inside
 
 
 def _fetch(statement: str, values: Any) -> list[tuple[Any, ...]]:

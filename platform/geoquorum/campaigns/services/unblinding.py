@@ -1,11 +1,13 @@
 """Looking at votes before the close: allowed to curators, never silently, and the campaign keeps the mark."""
 
+from datetime import datetime
+
 from django.db import transaction
 from django.db.models.functions import Now
 
 from geoquorum.accounts.models import Event, User
 from geoquorum.accounts.services import record
-from geoquorum.campaigns.models import Campaign, CampaignState
+from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
 from geoquorum.campaigns.services.gate import hold_gate
 from geoquorum.campaigns.services.refusal import RefusedError
 
@@ -37,3 +39,9 @@ def list_unblindings(*, campaign: Campaign) -> list[Event]:
     """Who looked, when and why, the first time first."""
     found = Event.objects.filter(project=campaign.project_id, action=UNBLINDED, subject=f"campaign {campaign.pk}")
     return list(found.select_related("actor").order_by("pk"))
+
+
+def unblinded_before(*, run: ConsensusRun) -> datetime | None:
+    """When somebody first looked, where that was before this consensus was made; a later look does not touch it."""
+    first = run.campaign.unblinded_at
+    return first if first is not None and run.ready_at is not None and first <= run.ready_at else None

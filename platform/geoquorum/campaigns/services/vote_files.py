@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annotation.exchange.label_studio import read_tasks
-from annotation.exchange.table_files import Faults, TableFile, read_table
+from annotation.exchange.table_files import TableFile, read_table
 from fusion.errors import BadVotesError
+from fusion.lines import Faults
 from geoquorum.accounts.models import Expert, User
 from geoquorum.campaigns.models import Round
 from geoquorum.campaigns.services.declaring import scheme_of
@@ -33,11 +34,11 @@ def import_vote_file(*, round: Round, path: Path, by: User | None, kind: str = E
     file = _read(round, path)
     keys = copy_out(KEYS, {"round": round.pk}, {"key": pa.string(), "id": pa.int64()})
     found = pc.index_in(file.table["sample"], keys["key"].combine_chunks())
-    faults = Faults(name=file.name)
+    faults = Faults(name=file.name, error=BadVotesError)
     for row in np.flatnonzero(np.asarray(pc.and_(pc.is_null(found), pc.is_valid(file.table["sample"])))).tolist():
         key = file.table["sample"][row].as_py()
         faults.add(file.place(row), f"names sample {key[:60]!r}, which this round does not ask about")
-    faults.raise_if_any(BadVotesError)
+    faults.raise_if_any()
     ids = pc.take(keys["id"], found)
     table = file.table.set_column(file.table.column_names.index("sample"), "sample", ids)
     return import_votes(round=round, table=table, by=by, kind=kind, source=file.name[:40], place=file.place)

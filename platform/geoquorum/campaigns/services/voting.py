@@ -10,7 +10,7 @@ from fusion.scheme import Scheme
 from geoquorum.accounts.models import Expert
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services import beliefs
-from geoquorum.campaigns.services.ballots import Ballot, Receipt, check_ballot, used_elsewhere
+from geoquorum.campaigns.services.ballots import SAYING, Ballot, Receipt, check_ballot, is_same, used_elsewhere
 from geoquorum.campaigns.services.declaring import refuse_if_question_changed, scheme_of
 from geoquorum.campaigns.services.gate import enter_gate, refuse_unless_open
 from geoquorum.campaigns.services.participation import begin
@@ -31,7 +31,9 @@ SELECT a.round_id, a.sample_id, a.quota, a.state AS assignment_state, a.slot, a.
        r.closed_at IS NOT NULL AS is_over, r.model_version, session.id AS session,
        last.revision, last.kind AS last_kind, last.code AS last_code,
        same.id AS same, same.assignment_id AS same_assignment, same.revision AS same_revision, same.kind AS same_kind,
-       same.code AS same_code, same.received_at AS same_received_at, p.id AS participation,
+       same.code AS same_code, same.received_at AS same_received_at, same.answer AS same_answer,
+       same.second_code AS same_second_code, same.is_sure AS same_is_sure, same.skip_reason AS same_skip_reason,
+       p.id AS participation,
        coalesce(least(%(burst)s::float8, p.allowance + %(pace)s::float8 *
          extract(epoch FROM clock_timestamp() - p.last_voted_at)::float8), %(burst)s::float8) AS allowance
 FROM campaigns_assignment a
@@ -183,8 +185,8 @@ def _campaign_of(found: dict[str, Any]) -> Campaign:
 
 
 def _repeat_receipt(ballot: Ballot, found: dict[str, Any]) -> Receipt:
-    """The receipt given before; an id that was used for another sample is refused."""
-    if found["same_assignment"] != ballot.assignment:
+    """The receipt given before; an id that was used for another sample or another answer is refused."""
+    if not is_same(ballot, found["same_assignment"], {name: found[f"same_{name}"] for name in SAYING}):
         raise used_elsewhere()
     return Receipt(
         vote=found["same"],

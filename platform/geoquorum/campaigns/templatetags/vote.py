@@ -13,6 +13,7 @@ from fusion.modality import View
 from fusion.scheme import LabelClass, Scheme
 
 register = template.Library()
+COMMANDS = 3  # unsure, skip, take back
 
 
 @register.filter
@@ -54,3 +55,14 @@ def wavelengths_nm(views: Sequence[ShownView]) -> dict[str, dict[str, float]]:
 def groups(scheme: Scheme) -> list[list[LabelClass]]:
     """The classes in order, parted where their group changes: built beside natural."""
     return [list(labels) for _group, labels in groupby(scheme.classes, key=lambda label: label.group)]
+
+
+@register.filter
+def phone_columns(scheme: Scheme) -> int:
+    """How many buttons stand side by side on a phone, so that the last row of the pad is full wherever it can be.
+
+    An odd number of classes shares its rows with the three commands; an even one leaves them a row of their own.
+    """
+    cells = len(scheme) + (len(scheme) % 2) * COMMANDS
+    full = [columns for columns in (4, 3, 5) if cells % columns == 0]
+    return full[0] if full else min(cells, 4)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -18,7 +19,7 @@ from geoquorum.campaigns import agreement_pictures as pictures
 from geoquorum.campaigns.agreement_tables import TABLES
 from geoquorum.campaigns.label_maps import draw_maps, list_cities
 from geoquorum.campaigns.models import ConsensusRun
-from geoquorum.campaigns.sample_pictures import first_picture
+from geoquorum.campaigns.sample_pictures import list_thumbs
 from geoquorum.campaigns.services import agreement
 from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.views.runs import choose_run, entitle, latest_runs
@@ -40,6 +41,7 @@ class Choice:
     second: str = ""
     city: str = ""
     code: str = ""
+    by_entropy: bool = False
 
     @property
     def second_name(self) -> str:
@@ -95,7 +97,8 @@ def _describe(request: HttpRequest, run: ConsensusRun, *, is_curator: bool) -> d
         "weakest": pictures.weakest(scheme, found),
         "city": city,
         "cities": cities,
-        "maps": draw_maps(scheme, run, city=city, code=choice.code) if cities else [],
+        "maps": _draw_maps(run, scheme, city, choice) if cities else [],
+        "tiles": {"url": settings.BASEMAP_TILES_URL, "attribution": settings.BASEMAP_ATTRIBUTION},
         "choice": choice,
         "groups": list(dict.fromkeys(label.group for label in scheme.classes if label.group)),
         "matrix": pictures.draw_matrix(shown, part, first=choice.first, second=choice.second_name),
@@ -104,6 +107,7 @@ def _describe(request: HttpRequest, run: ConsensusRun, *, is_curator: bool) -> d
         "entropy_svg": pictures.draw_entropy(found),
         "entropy_finding": pictures.find_entropy(found),
         "apart": _list_pictures(run, scheme, found),
+        "contradicted": _list_contradicted(run, scheme),
         "experts": found["experts"] if is_curator else [],
         "experts_far": sum(one["is_far"] for one in found["experts"]),
         "expert_chart": pictures.draw_experts(found) if is_curator else "",
@@ -116,6 +120,11 @@ def _describe(request: HttpRequest, run: ConsensusRun, *, is_curator: bool) -> d
     }
 
 
+def _draw_maps(run: ConsensusRun, scheme: Scheme, city: str, choice: Choice) -> list[dict[str, Any]]:
+    asked = {"city": city, "code": choice.code, "by_entropy": choice.by_entropy}
+    return draw_maps(scheme, run, has_pictures=True, **asked)
+
+
 def _read_choice(request: HttpRequest, run: ConsensusRun, found: dict[str, Any], is_curator: bool) -> Choice:
     """What the address asks for; 404 for what is not there, and for others' names where one is no curator."""
     asked, scheme = request.GET, scheme_of(run.campaign)
@@ -126,6 +135,7 @@ def _read_choice(request: HttpRequest, run: ConsensusRun, found: dict[str, Any],
         second=asked.get("second", "") or (REST if asked.get("first") else ""),
         city=asked.get("city", ""),
         code=asked.get("code", ""),
+        by_entropy=asked.get("strength", "") == "entropy",
     )
     known = {one["expert"] for one in found["experts"]}
     own = request.user.experts.filter(project=run.campaign.project).values_list("pseudonym", flat=True).first()
@@ -154,19 +164,29 @@ def _least_agreed(found: dict[str, Any], cities: Sequence[str]) -> str:
 def _list_pictures(run: ConsensusRun, scheme: Scheme, found: dict[str, Any]) -> list[dict[str, Any]]:
     """The samples that stand apart with their label and picture."""
     chosen = {one["sample"]: one for one in found["apart"][:APART_SHOWN]}
-    rows = run.rows.filter(sample__in=chosen).select_related("sample__region")
-    return sorted(
-        (
-            {
-                "row": row,
-                "named": scheme.find(row.code),
-                "picture": first_picture(run.campaign, row.sample),
-                **chosen[row.sample_id],
-            }
-            for row in rows
-        ),
-        key=lambda one: one["similarity"],
-    )
+    shown = (one | chosen[one["row"].sample_id] for one in _list_cards(run, scheme, list(chosen)))
+    return sorted(shown, key=lambda one: one["similarity"])
+
+
+def _list_contradicted(run: ConsensusRun, scheme: Scheme) -> list[dict[str, Any]]:
+    """Each model that voted, whether it counts or not, with the samples whose label it contradicts."""
+    return [
+        {
+            "expert": one["expert"],
+            "n": one["contradicts"],
+            "is_admitted": one["is_admitted"],
+            "samples": _list_cards(run, scheme, one["contradicted"][:APART_SHOWN]),
+        }
+        for one in run.summary.get("models", [])
+        if one["contradicts"]
+    ]
+
+
+def _list_cards(run: ConsensusRun, scheme: Scheme, samples: Sequence[int]) -> list[dict[str, Any]]:
+    """Samples of the run by id, each with its row, its label and how it looks."""
+    rows = list(run.rows.filter(sample__in=samples).select_related("sample__region").order_by("agreement", "pk"))
+    thumbs = list_thumbs(run.campaign, [row.sample for row in rows])
+    return [{"row": row, "named": scheme.find(row.code), "thumb": thumbs[row.sample_id]} for row in rows]
 
 
 def _list_matrix(run: ConsensusRun, found: dict[str, Any], choice: Choice) -> Iterator[list[object]]:

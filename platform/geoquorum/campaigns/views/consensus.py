@@ -14,10 +14,12 @@ from annotation import question as questions
 from fusion.scheme import Scheme
 from geoquorum.accounts.models import Role
 from geoquorum.campaigns import access
+from geoquorum.campaigns.field_words import list_cells, list_columns
 from geoquorum.campaigns.label_maps import choose_cities, draw_maps
-from geoquorum.campaigns.models import Campaign, Consensus, ConsensusRun
+from geoquorum.campaigns.models import Campaign, ConsensusRun
+from geoquorum.campaigns.sample_pictures import list_thumbs
 from geoquorum.campaigns.services.adjudication import latest_decisions
-from geoquorum.campaigns.services.declaring import scheme_of
+from geoquorum.campaigns.services.declaring import fields_of, scheme_of
 from geoquorum.campaigns.services.reviewing import QUESTION
 from geoquorum.campaigns.views.runs import choose_run, latest_runs
 from geoquorum.campaigns.views.tables import answer_csv
@@ -25,7 +27,7 @@ from geoquorum.campaigns.vote_bars import draw_votes
 from geoquorum.figures.whiskers import Whisker
 
 PER_PAGE = 20
-CSV_KINDS = ("samples", "confusion", "experts", "map")
+CSV_KINDS = ("samples", "confusion", "experts", "map", "models")
 
 
 @login_required
@@ -50,7 +52,10 @@ def download(request: HttpRequest, campaign_id: int, run_id: int, kind: str) -> 
     run, member = access.find_run(user=request.user, campaign_id=campaign_id, run_id=run_id)
     if kind not in CSV_KINDS or (kind == "experts" and member.role == Role.EXPERT):
         raise Http404
-    lines = {"samples": _list_samples, "map": _list_samples, "confusion": _list_confusion, "experts": _list_experts}
+    lines = {
+        "samples": _list_samples, "map": _list_samples, "confusion": _list_confusion, "experts": _list_experts,
+        "models": _list_models,
+    }  # fmt: skip
     return answer_csv(run, kind, lines[kind](run))
 
 
@@ -94,28 +99,25 @@ def _list_disputed(request: HttpRequest, scheme: Scheme, run: ConsensusRun) -> P
     """Disputed samples first, those with the least agreement at the top, then the others."""
     rows = run.rows.select_related("sample__region").order_by("status", "agreement", "-entropy", "pk")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    views = questions.find(run.campaign.question).views
+    thumbs = list_thumbs(run.campaign, [row.sample for row in page])
     decisions = latest_decisions(campaign=run.campaign)
     for row in page:
         row.decision = decisions.get(row.sample_id)
         row.shown = max(row.distribution) if run.summary.get("is_credible") else row.agreement
         row.bar = draw_votes(scheme, row.counts)
         row.named = scheme.find(row.code)
-        row.picture = _picture(row, views[0].modality, views[0].view) if views and row.sample.region_id else ""
+        row.thumb = thumbs[row.sample_id]
     return page
 
 
-def _picture(row: Consensus, modality: str, view: str) -> str:
-    return reverse("catalog:picture", args=[row.sample_id, modality, view])
-
-
 def _list_samples(run: ConsensusRun) -> Iterator[list[object]]:
-    codes = scheme_of(run.campaign).codes
+    codes, fields = scheme_of(run.campaign).codes, fields_of(run.campaign)
     yield [
         *("sample", "key", "region", "cell", "longitude", "latitude", "label", "status", "flags", "votes"),
         *("agreement", "low", "high", "entropy", "adjudicated"),
         *(f"votes_{code}" for code in codes),
         *(f"probability_{code}" for code in codes),
+        *list_columns(fields),
     ]
     decisions = latest_decisions(campaign=run.campaign)
     for row in run.rows.select_related("sample__region").order_by("sample").iterator(chunk_size=2_000):
@@ -125,7 +127,8 @@ def _list_samples(run: ConsensusRun) -> Iterator[list[object]]:
         figures = [f"{value:.5g}" for value in (row.agreement, row.low, row.high, row.entropy)]
         decided = decisions.get(sample.pk)
         figures.append("" if decided is None else decided.code or "ambiguous")
-        yield [sample.pk, sample.key, *place, *judged, *figures, *row.counts, *row.distribution]
+        said = [*row.counts, *row.distribution, *list_cells(fields, row)]
+        yield [sample.pk, sample.key, *place, *judged, *figures, *said]
 
 
 def _list_confusion(run: ConsensusRun) -> Iterator[list[object]]:
@@ -133,6 +136,15 @@ def _list_confusion(run: ConsensusRun) -> Iterator[list[object]]:
     yield ["one_expert_says", "another_says", "pairs"]
     for code, row in zip(codes, run.summary["co_votes"], strict=True):
         yield from ([code, other, count] for other, count in zip(codes, row, strict=True))
+
+
+def _list_models(run: ConsensusRun) -> Iterator[list[object]]:
+    """Each model's trial on gold, and the samples whose label it contradicts."""
+    names = ("expert", "is_admitted", "samples", "model_accuracy", "panel_accuracy", "difference", "low", "high")
+    yield ["model", "counts", "gold_samples", *names[3:], "contradicted_sample"]
+    for row in run.summary.get("models", []):
+        judged = [row.get(name, "") for name in names]
+        yield from ([*judged, sample] for sample in row["contradicted"] or [""])
 
 
 def _list_experts(run: ConsensusRun) -> Iterator[list[object]]:

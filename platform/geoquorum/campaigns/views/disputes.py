@@ -16,7 +16,7 @@ from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import expert_of
 from geoquorum.campaigns import access
 from geoquorum.campaigns.models import Campaign, CampaignState, Comment, ConsensusRun, Thread
-from geoquorum.campaigns.sample_pictures import first_picture
+from geoquorum.campaigns.sample_pictures import list_thumbs
 from geoquorum.campaigns.sample_words import describe_sample, is_open_to
 from geoquorum.campaigns.services import disputes
 from geoquorum.campaigns.services.adjudication import adjudicate as decide
@@ -166,11 +166,19 @@ def _list_queue(request: HttpRequest, run: ConsensusRun) -> dict[str, Any]:
     rows = disputes.list_disputed(run, queue).select_related("sample__region")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     decisions = latest_decisions(campaign=run.campaign)
+    thumbs = list_thumbs(run.campaign, [row.sample for row in page])
     for row in page:
         row.bar, row.named = draw_votes(scheme, row.counts), scheme.find(row.code)
-        row.picture = first_picture(run.campaign, row.sample)
+        row.thumb = thumbs[row.sample_id]
         row.decision = decisions.get(row.sample_id)
-    return {"page": page, "queue": queue, "thresholds": THRESHOLDS, "scheme": scheme, "decided": len(decisions)}
+    return {
+        "page": page,
+        "queue": queue,
+        "queue_query": f"?run={run.pk}&below={queue.below:g}",
+        "thresholds": THRESHOLDS,
+        "scheme": scheme,
+        "decided": len(decisions),
+    }
 
 
 def _walk(request: HttpRequest, run: ConsensusRun, sample: Sample) -> dict[str, Any]:

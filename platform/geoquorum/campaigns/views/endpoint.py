@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, RawPostDataException
 from django.utils.translation import gettext as _
 from ninja import Schema
 from pydantic import ValidationError
@@ -47,9 +47,12 @@ def json_endpoint(view: Callable[..., dict[str, Any]]) -> Callable[..., JsonResp
 def read_body(request: HttpRequest, schema: type[Schema]) -> Any:
     """The request's JSON as a value of this schema; an empty body is an empty object."""
     try:
-        return schema.model_validate(json.loads(request.body or b"{}"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        said = json.loads(request.body or b"{}")
+    except RequestDataTooBig as error:
+        raise RefusedError(_("The body is too large."), status=413) from error
+    except (RawPostDataException, ValueError, RecursionError) as error:  # a form; no JSON; thousands of digits
         raise RefusedError(_("The body is not JSON."), status=400) from error
+    return schema.model_validate(said)
 
 
 def _say(error: ValidationError) -> str:

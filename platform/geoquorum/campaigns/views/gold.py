@@ -90,9 +90,9 @@ def upload(request: HttpRequest, campaign_id: int) -> HttpResponse:
         return _render(request, campaign, file=form, status=400)
 
     def add() -> int:
-        content = form.cleaned_data["file"].read(MOST_BYTES + 1)
-        rows = read_gold(campaign=campaign, content=content, use=form.cleaned_data["use"])
-        return add_gold(campaign=campaign, rows=rows, source=form.cleaned_data["file"].name, by=request.user)
+        name, content = form.cleaned_data["file"].name, form.cleaned_data["file"].read(MOST_BYTES + 1)
+        rows = read_gold(campaign=campaign, content=content, use=form.cleaned_data["use"], name=name)
+        return add_gold(campaign=campaign, rows=rows, source=name, by=request.user)
 
     return _add(request, campaign, add)
 

@@ -21,6 +21,7 @@ from geoquorum.campaigns import access, services
 from geoquorum.campaigns.forms import CampaignForm
 from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
 from geoquorum.campaigns.policy_words import describe_policy
+from geoquorum.campaigns.views.runs import entitle
 
 CURATING = (Role.CURATOR, Role.ADMIN)
 
@@ -148,11 +149,11 @@ def _row(campaign: Campaign, user: User) -> dict[str, object]:
     return {"campaign": campaign, "own": own, "is_curator": is_curator, "progress": progress}
 
 
-def _runs(campaign: Campaign, is_curator: bool) -> QuerySet[ConsensusRun]:
+def _runs(campaign: Campaign, is_curator: bool) -> list[ConsensusRun]:
     """Consensus runs with their jobs, the latest first; before the close only what a curator unblinded."""
     runs = ConsensusRun.objects.filter(campaign=campaign).select_related("job", "round")
     is_seen = campaign.state == CampaignState.CLOSED or (is_curator and campaign.unblinded_at is not None)
-    return runs.order_by("-pk") if is_seen else runs.none()
+    return [entitle(run) for run in runs.order_by("-pk")] if is_seen else []
 
 
 def _project_for_new(request: HttpRequest) -> Project:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -33,6 +33,8 @@ def save(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"error": "You are signed out. Sign in again."}, status=401)
     try:
         kept = save_preferences(user=request.user, body=request.body)
+    except RawPostDataException:  # a form came, and its fields were read in search of the CSRF token
+        return JsonResponse({"error": "The body is not JSON."}, status=400)
     except BadInputError as error:
         return JsonResponse({"error": str(error)}, status=400)
     response = JsonResponse(kept)

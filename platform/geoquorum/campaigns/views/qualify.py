@@ -17,6 +17,7 @@ from annotation import question as questions
 from fusion.scheme import Scheme
 from geoquorum.campaigns import access
 from geoquorum.campaigns.models import Assignment, Attempt, Campaign, CampaignState, Vote
+from geoquorum.campaigns.sample_pictures import first_picture
 from geoquorum.campaigns.schemas import BallotIn, ClaimIn, show_assignments, show_own_votes, show_receipt
 from geoquorum.campaigns.services import find_session, scheme_of
 from geoquorum.campaigns.services.progress import HISTORY
@@ -57,6 +58,7 @@ def show_qualification(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "whiskers": [_draw(one) for one in ended],
         "last": ended[-1] if ended else None,
         "hints": _show_hints(scheme, ended[-1]) if ended else [],
+        "said": _show_said(campaign, scheme, ended[-1]) if ended else [],
         "own": _count(found.current) if found.current else None,
         "can_start": _can_start(campaign, found),
     }
@@ -184,6 +186,20 @@ def _show_hints(scheme: Scheme, attempt: Attempt) -> list[dict[str, Any]]:
     return [{"first": scheme.find(first), "second": scheme.find(second)} for first, second in attempt.hints]
 
 
+def _show_said(campaign: Campaign, scheme: Scheme, attempt: Attempt) -> list[dict[str, Any]]:
+    """One's own answers of a try, class by class, to look at beside what the class looks like; not which were right."""
+    votes = Vote.objects.filter(round=attempt.round_id, expert=attempt.expert_id).order_by("assignment", "-revision")
+    pictures: dict[str, list[str]] = {}
+    for vote in votes.distinct("assignment").select_related("sample"):
+        if vote.code:
+            pictures.setdefault(vote.code, []).append(first_picture(campaign, vote.sample))
+    return [
+        {"named": scheme.find(code), "count": len(pictures[code]), "pictures": sorted(filter(None, pictures[code]))}
+        for code in scheme.codes
+        if code in pictures
+    ]
+
+
 def _urls(campaign: Campaign) -> dict[str, str]:
     return {
         "claim": reverse("campaigns:qualify_claim", args=[campaign.pk]),
@@ -191,4 +207,5 @@ def _urls(campaign: Campaign) -> dict[str, str]:
         "history": reverse("campaigns:qualify_history", args=[campaign.pk]),
         "done": reverse("campaigns:qualify", args=[campaign.pk]),
         "raise": "",
+        "thread": "",
     }

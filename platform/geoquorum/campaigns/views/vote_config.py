@@ -14,7 +14,7 @@ from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services.shown import list_views
 
-INTERFACE_VERSION = "2"  # counts up when the page shows or asks differently; every vote names it
+INTERFACE_VERSION = "3"  # counts up when the page shows or asks differently; every vote names it
 ASKED = ("name", "title", "help", "layout", "moved_keys", "prefetch", "context_cells", "has_second_choice")
 TOLD = ("code", "sign", "name", "colour", "ink", "key", "group", "help", "aerial", "ground", "confused_with")
 
@@ -25,7 +25,7 @@ def configure(campaign: Campaign, expert: Expert, own: dict[str, int]) -> dict[s
     return {
         "campaign": campaign.pk,
         "name": campaign.name,
-        "is_simulated": campaign.is_simulated,
+        "is_simulated": campaign.is_simulated or campaign.project.is_simulated,
         "interface_version": INTERFACE_VERSION,
         "urls": _urls(campaign),
         "question": _ask(question) | {"views": [asdict(view) for view in list_views(campaign)]},
@@ -55,4 +55,5 @@ def _urls(campaign: Campaign) -> dict[str, str]:
         "values": reverse("catalog:values", args=[0, "MODALITY"]),
         "done": reverse("campaigns:campaign", args=[campaign.pk]),
         "raise": reverse("campaigns:raise", args=[campaign.pk, 0]),
+        "thread": reverse("campaigns:sample", args=[campaign.pk, 0]) + "#thread",
     }

@@ -7,11 +7,12 @@ now: closed, place taken, nothing to take back), 429 (faster than a person looks
 
 The page gets a JSON block `vote-config`:
 
-    {"campaign": 7, "name": "...", "is_simulated": true, "interface_version": "2", "person": 5,
+    {"campaign": 7, "name": "...", "is_simulated": true, "interface_version": "3", "person": 5,
      "urls": {"claim": "...", "vote": "...", "history": "...", "session": "...",
               "picture": "/catalog/samples/0/picture/MODALITY/VIEW.png",
               "values": "/catalog/samples/0/values/MODALITY.bin",
-              "done": "page to show when nothing is left", "raise": "/campaigns/7/samples/0/raise/" or ""},
+              "done": "page to show when nothing is left", "raise": "/campaigns/7/samples/0/raise/" or "",
+              "thread": "/campaigns/7/samples/0/#thread", there after the own vote on the sample, or ""},
      "question": {"name", "title", "help", "prefetch": 5, "context_cells": 3, "has_second_choice": true,
                   "layout": "patch", "fields": [{"name", "title", "kind": "box" | "choice", "key",
                                                  "options": [{"code", "name", "key"}], "is_required"}],
@@ -86,7 +87,8 @@ def claim(request: HttpRequest, campaign_id: int) -> dict[str, Any]:
     {"assignments": [{"id": 11, "lease_until": "...", "sample": {"id": 21, "key": "...", "kind": "patch", "region": 2,
                       "longitude": 7.1, "latitude": 50.7, "pixel_size_m": 10.0, "width_px": 32, "height_px": 32,
                       "is_simulated": true}}],
-     "regions": {"2": {"name": "...", "seasons": {"sentinel2": ["spring", "summer"], "sentinel1": [""]}}},
+     "regions": {"2": {"name": "...", "is_simulated": true,
+                       "seasons": {"sentinel2": ["spring", "summer"], "sentinel1": [""]}}},
      "own": {"answered": 12, "skipped": 1, "total": 240}}
 
     An empty list means that nothing is left for this expert. Claims hold for the campaign's lease (10 minutes unless
@@ -197,7 +199,10 @@ def _claim(round: Round, expert: Expert, session_id: int | None, count: int) -> 
 def show_regions(claimed: list[Assignment]) -> dict[str, Any]:
     """Name and dates to choose from, for each region that the claimed samples lie in."""
     found = {each.sample.region_id: each.sample.region for each in claimed if each.sample.region is not None}
-    shown: dict[str, Any] = {str(key): {"name": region.name, "seasons": {}} for key, region in found.items()}
+    shown: dict[str, Any] = {
+        str(key): {"name": region.name, "is_simulated": region.is_simulated, "seasons": {}}
+        for key, region in found.items()
+    }
     scenes = Scene.objects.filter(region__in=found).order_by("captured_from", "pk")
     for region, modality, season in scenes.values_list("region", "modality", "season"):
         seasons = shown[str(region)]["seasons"].setdefault(modality, [])

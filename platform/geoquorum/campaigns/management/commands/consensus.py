@@ -31,9 +31,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, votes: Path, method: str, out: Path, **_: object) -> None:
+        _check_out(out, votes)
         try:
-            if out.absolute() == votes.absolute():
-                raise CommandError("--out is the file of votes; choose another name.")
             table, codes = read_votes(votes)
             result = consensus.run(method, table)
             write_labels(out, result, codes)
@@ -43,3 +42,13 @@ class Command(BaseCommand):
             f"{len(result)} samples from {len(table)} votes of {table.n_voters} voters by {method}; "
             f"{int(result.is_disputed.sum())} of them disputed."
         )
+
+
+def _check_out(out: Path, votes: Path) -> None:
+    """Said before the votes are read, which may take a while."""
+    if out.is_dir():
+        raise CommandError(f"--out {out} is a folder; name a file in it.")
+    if not out.absolute().parent.is_dir():
+        raise CommandError(f"There is no folder {out.absolute().parent} for --out; make it first.")
+    if out.exists() and votes.exists() and out.samefile(votes):
+        raise CommandError("--out is the file of votes; choose another name.")

@@ -4,6 +4,7 @@ import { word } from "./words.js";
 
 const REACH_M = 130; // length of the wedge on the ground
 const BAR_M = 200;
+const WORD_PX = 13;
 const NARROW = 50; // degrees of view where the photo does not say
 
 export class Locator {
@@ -14,6 +15,7 @@ export class Locator {
     this.message = root.querySelector("[data-locator-message]");
     this.caption = root.querySelector("[data-locator-caption]");
     this.context = this.canvas.getContext("2d");
+    new ResizeObserver(() => this.fit()).observe(this.lines);
   }
 
   /* Resolves when it is painted, or says why there is no picture. A later call makes an earlier one stop. */
@@ -76,6 +78,11 @@ export class Locator {
     this.caption.textContent = [this.shownView.title, this.shownSeason(this.sample)].filter(Boolean).join(", ");
   }
 
+  /* Words keep their size on the screen, however large the picture is. */
+  fit() {
+    if (this.lines.clientWidth) this.lines.style.setProperty("--word", `${((100 * WORD_PX) / this.lines.clientWidth).toFixed(2)}px`);
+  }
+
   say(words) {
     this.message.textContent = words;
     if (words) {
@@ -96,8 +103,8 @@ export class Locator {
     if (heading !== null && heading !== undefined) parts.push(make("path", { class: "wedge", d: wedge(x, y, heading, view ?? NARROW, (100 * REACH_M) / side) }));
     parts.push(make("circle", { class: "point", cx: x, cy: y, r: 1.6 }));
     const bar = (100 * BAR_M) / side;
-    parts.push(make("path", { class: "bar-line", d: `M4 94.5v2h${bar}v-2` }), make("text", { x: 4 + bar / 2, y: 92.5, "text-anchor": "middle" }, `${BAR_M} m`));
-    parts.push(make("path", { class: "north", d: "M94 11l2.6-7 2.6 7-2.6-1.6z" }), make("text", { x: 96.6, y: 17, "text-anchor": "middle" }, "N"));
+    parts.push(make("path", { class: "bar-line", d: `M4 94.5v2h${bar}v-2` }), make("text", { x: 4, y: 92.5 }, `${BAR_M} m`));
+    parts.push(make("path", { class: "north", d: "M94 11l2.6-7 2.6 7-2.6-1.6z" }), make("text", { x: 96.6, y: 13, "text-anchor": "middle", "dominant-baseline": "hanging" }, "N"));
     this.lines.replaceChildren(...parts);
   }
 }

@@ -16,9 +16,15 @@ export class Pace {
   count() {
     this.seconds.push((this.sitting.activeMs - this.shownMs) / 1000);
     if (this.seconds.length < FEWEST) return;
-    const perHour = Math.round((this.seconds.length * 3_600_000) / this.sitting.activeMs);
-    this.root.textContent = word("pace", { seconds: median(this.seconds).toFixed(1), perHour });
+    const perHour = (this.seconds.length * 3_600_000) / this.sitting.activeMs;
+    this.root.textContent = word("pace", { time: tellTime(median(this.seconds)), perHour: Number(perHour.toPrecision(2)) });
   }
+}
+
+/* "6.2 s", "48 s", "2.5 min" */
+function tellTime(seconds) {
+  if (seconds >= 99.5) return `${(seconds / 60).toFixed(1)} min`;
+  return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`;
 }
 
 function median(numbers) {

@@ -119,6 +119,7 @@ export class VotePage {
     delete document.body.dataset.ready;
     find("sample-name").textContent = [this.page.regions[sample.region]?.name, sample.key].filter(Boolean).join(" · ");
     find("prompt").textContent = sample.prompt ?? "";
+    this.rail.showOrigin(sample);
     this.rail.markPast(past, this.history);
     if (past) this.choices.recall(past);
     const isPainted = await this.stage.show(sample, past);
@@ -152,6 +153,7 @@ export class VotePage {
 
   leavePast() {
     this.past = null;
+    this.rail.say(word("no-later"));
     this.showNext();
     this.casting.showLink();
   }
@@ -199,6 +201,7 @@ export class VotePage {
 
   /* Discussion opens after the own vote: until then the wish goes with it. */
   raise() {
+    if (!this.page.urls.raise) return this.rail.say(word("no-discussion"));
     if (this.past) return this.casting.raise(this.past.sample);
     this.choices.turnRaised();
   }

@@ -5,7 +5,7 @@ import { counted, word } from "./words.js";
 export class Rail {
   constructor(page, { onHistory }) {
     const find = (name) => document.querySelector(`[data-${name}]`);
-    Object.assign(this, { page, status: find("status"), link: find("link"), list: find("history") });
+    Object.assign(this, { page, status: find("status"), link: find("link"), list: find("history"), thread: find("thread") });
     this.progress = document.querySelector(".vote-head progress");
     this.progressText = document.querySelector(".vote-head .progress-text");
     this.refusals = [];
@@ -54,7 +54,20 @@ export class Rail {
   }
 
   showHistory(entries, unsent, past) {
+    this.showThread(past && !unsent.has(past.client_uuid) ? past.sample : null);
     this.list.replaceChildren(...entries.map((entry) => this.drawEntry(entry, unsent, past)));
+  }
+
+  /* The way to the discussion of a sample whose own vote is stored: the server opens it to nobody before. */
+  showThread(sample) {
+    this.thread.hidden = !sample || !this.page.urls.thread;
+    if (sample) this.thread.href = this.page.urls.thread.replace("/0/", `/${sample.sample}/`);
+  }
+
+  /* Made-up pixels are named as such, even one sample among real ones. */
+  showOrigin(sample) {
+    const isMadeUp = this.page.is_simulated || sample.is_simulated || this.page.regions[sample.region]?.is_simulated;
+    document.querySelector("[data-simulated]").hidden = !isMadeUp;
   }
 
   drawEntry(entry, unsent, past) {

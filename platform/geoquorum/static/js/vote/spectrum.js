@@ -3,7 +3,8 @@
 import { word } from "./words.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const LEFT = 34, TOP = 8, BOTTOM = 30, RIGHT = 8;
+const LEFT = 34, TOP = 8, BOTTOM = 18, RIGHT = 8;
+const UNIT = " nm";
 const CEILINGS = [0.1, 0.2, 0.4, 0.6, 1, 2];
 
 export class Spectrum {
@@ -11,7 +12,16 @@ export class Spectrum {
     this.root = root;
     this.svg = root.querySelector("svg");
     this.words = root.querySelector("[data-spectrum-words]");
-    this.values = null;
+    Object.assign(this, { values: null, pixel: null });
+    new ResizeObserver(() => this.fit()).observe(this.svg);
+  }
+
+  /* One unit of the picture is one pixel of the screen, so that its words keep their size whatever its own. */
+  fit() {
+    const { clientWidth, clientHeight } = this.svg;
+    if (!clientWidth || !clientHeight) return;
+    this.svg.setAttribute("viewBox", `0 0 ${clientWidth} ${clientHeight}`);
+    this.draw(this.pixel);
   }
 
   /* `values` as `Pictures.values` gives them, `wavelengths` by band name; null empties the panel. */
@@ -31,7 +41,8 @@ export class Spectrum {
 
   /* `pixel` is [column, row] of the cell, or null for the cell's mean alone. */
   draw(pixel) {
-    if (!this.values) return;
+    this.pixel = pixel;
+    if (!this.values || !this.width) return;
     const own = pixel && this.bands.map((band) => at(this.values, band.index, pixel));
     this.svg.replaceChildren(...this.axes(), this.line(this.mean, "spectrum-mean"), ...(own ? [this.line(own, "spectrum-own")] : []));
     this.words.textContent = word(pixel ? "pixel" : "mean", pixel ? { x: pixel[0] + 1, y: pixel[1] + 1 } : {});
@@ -58,9 +69,8 @@ export class Spectrum {
       parts.push(make("text", { x: LEFT - 5, y: y + 4, "text-anchor": "end", class: "tick" }, String(share * this.ceiling)));
     }
     for (const wavelength of [500, 1000, 1500, 2000]) {
-      parts.push(make("text", { x: this.x(wavelength), y: this.height - BOTTOM + 14, "text-anchor": "middle", class: "tick" }, String(wavelength)));
+      parts.push(make("text", { x: this.x(wavelength), y: this.height - BOTTOM + 14, "text-anchor": "middle", class: "tick" }, wavelength + UNIT));
     }
-    parts.push(make("text", { x: this.width - RIGHT, y: this.height - 3, "text-anchor": "end", class: "tick" }, word("wavelength")));
     return parts;
   }
 

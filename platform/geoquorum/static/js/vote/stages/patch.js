@@ -32,6 +32,7 @@ export class Stage {
     this.find = (name) => root.querySelector(`[data-${name}]`);
     this.wavelengths = JSON.parse(document.getElementById("vote-wavelengths").textContent);
     this.pictures = new Pictures(page);
+    document.querySelector("[data-spectrum]").hidden = Object.keys(this.wavelengths).length === 0;
     this.spectrum = new Spectrum(document.querySelector("[data-spectrum]"));
     this.views = new Views(this.find("views"), page, this.pictures, { onPixel: (pixel) => this.spectrum.draw(pixel) });
     this.map = new ContextMap(this.find("map"), page, this.pictures);
@@ -129,6 +130,8 @@ export class Stage {
   showSeasons() {
     const seasons = this.views.seasons();
     const now = seasons.includes(this.views.season) ? this.views.season : seasons[0];
+    this.find("dates").hidden = seasons.length < 2;
+    this.find("season-now").textContent = now || "–";
     this.find("seasons").replaceChildren(...seasons.map((season) => {
       const button = Object.assign(document.createElement("button"), { type: "button", className: "stage-button", textContent: season || "–" });
       button.dataset.season = season;

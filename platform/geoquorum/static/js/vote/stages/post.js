@@ -37,7 +37,7 @@ export class Stage {
     const { content = {} } = sample;
     this.text.textContent = content.is_erased ? word("post-erased") : content.text;
     this.text.classList.toggle("soft", Boolean(content.is_erased));
-    this.time.textContent = content.posted_at ? new Date(content.posted_at).toLocaleString(document.documentElement.lang || "en", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" }) : "";
+    this.time.textContent = content.posted_at ? new Date(content.posted_at).toLocaleString(document.documentElement.lang || "en", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" }) + " UTC" : "";
     this.parts.image.alt = content.image ? word("post-picture") : "";
     const isStillWanted = () => this.shown === sample;
     await Promise.all([this.photos.show(content.image, this.parts, isStillWanted), this.locator.show(sample)]);
