@@ -16,6 +16,7 @@ CONFIDENCE = 70
 # data reach beyond the edges of their zone; half a zone is no slip of the pen
 AREA_MARGIN_DEGREES = 3.0
 MOST_TEXT = 20_000
+EARTH_RADIUS_M = 6_371_008.8  # mean radius; distances on the sphere are good to 0.6 %
 
 
 def find_epsg(text: str | pyproj.CRS) -> int | None:
@@ -89,3 +90,9 @@ def _check_area(crs: pyproj.CRS, epsg: int, lons: Numbers, lats: Numbers) -> Non
             f"it lies near {lons.mean():.1f}, {lats.mean():.1f}, outside the area of EPSG:{epsg} ({area.name}); "
             "is the CRS wrong, or are its axes swapped?"
         )
+
+
+def on_sphere(lonlat: Numbers) -> Numbers:
+    """Points [n, 2] in degrees as points of the Earth's sphere in metres [n, 3]."""
+    lon, lat = np.radians(lonlat.reshape(-1, 2)).T
+    return EARTH_RADIUS_M * np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])

@@ -11,11 +11,11 @@ from scipy.spatial import cKDTree
 
 from fusion.errors import BadInputError, LeakError
 from fusion.grid import parse_cell
+from fusion.places import EARTH_RADIUS_M, on_sphere
 
 SPLITS = ("train", "validation", "test")
 UNUSED = ""
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
-EARTH_RADIUS_M = 6_371_008.8  # mean radius; distances are good to 0.6 %
 OVERLAP_TOLERANCE = 0.02  # of a patch's edge: rounding and the turn of UTM against north are no overlap
 NAMED_AT_MOST = 10
 
@@ -215,7 +215,7 @@ def _list_near_pairs(
     diagonal = float(edges[used].max()) * np.sqrt(2) if used.any() else 0.0
     for a, b in combinations((name for name in SPLITS if len(members[name])), 2):
         rows_a, rows_b = members[a], members[b]
-        tree_a, tree_b = cKDTree(_on_sphere(centres[rows_a])), cKDTree(_on_sphere(centres[rows_b]))
+        tree_a, tree_b = cKDTree(on_sphere(centres[rows_a])), cKDTree(on_sphere(centres[rows_b]))
         nearest = np.asarray(tree_b.query(tree_a.data)[0])
         # the nearest by edges may not be the nearest by centres, but its centres are within one diagonal more
         reach = max(float(nearest.min()) + diagonal, diagonal + minimum_gap_m * np.sqrt(2)) + 1.0
@@ -224,12 +224,6 @@ def _list_near_pairs(
         second.append(rows_b[close["j"]])
     one, two = np.concatenate(first), np.concatenate(second)
     return one, two, _gap(centres[one], centres[two], (edges[one] + edges[two]) / 2)
-
-
-def _on_sphere(lonlat: FloatArray) -> FloatArray:
-    """Points on the Earth's sphere in metres [n, 3]."""
-    lon, lat = np.radians(lonlat).T
-    return EARTH_RADIUS_M * np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
 def _gap(one: FloatArray, two: FloatArray, reach_m: FloatArray) -> FloatArray:
