@@ -63,7 +63,7 @@ class Things:
     @property
     def is_placed(self) -> npt.NDArray[np.bool_]:
         """Whether the place is known [n]."""
-        return np.isfinite(self.lonlat).all(axis=1)
+        return np.asarray(np.isfinite(self.lonlat).all(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -228,5 +228,11 @@ def _off_axis(right: Things, two: Ints, bearing_deg: Floats) -> Floats:
 def _arrange(left: Ints, right: Ints, distance_m: Floats, lag_s: Floats, off: Floats, share: Floats) -> Links:
     late = np.nan_to_num(np.abs(lag_s), nan=np.inf)
     order = np.lexsort((right, late, distance_m, left))
-    columns = (left, right, distance_m, lag_s, off, share)
-    return Links(**{each.name: column[order] for each, column in zip(fields(Links), columns, strict=True)})
+    return Links(
+        left=left[order],
+        right=right[order],
+        distance_m=distance_m[order],
+        lag_s=lag_s[order],
+        off_axis_deg=off[order],
+        share=share[order],
+    )

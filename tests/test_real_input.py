@@ -227,7 +227,7 @@ def release(run: ConsensusRun):
     version.refresh_from_db()
     assert version.state == "ready", version.reason
     leaks = version.summary["leaks"]
-    assert (leaks["overlaps"], leaks["straddling"], leaks["unplaced"]) == (0, 0, 0)
+    assert (leaks["overlaps"], leaks["shared"]["block"]["groups"], leaks["unplaced"]) == (0, 0, 0)
     assert leaks["nearest_gap_m"] > CELL_M * 0.95  # one free ring, measured on a sphere and north-up
     return version
 

@@ -8,7 +8,17 @@ from scipy.spatial.distance import cdist
 
 from fusion.errors import BadInputError, LeakError
 from fusion.grid import cell_at, neighbours
-from fusion.splits import by_block, by_city, by_share, check_leaks, locate_cells
+from fusion.splits import (
+    block_in_cities,
+    by_block,
+    by_city,
+    by_culture_zone,
+    by_share,
+    check_leaks,
+    hold_one_per_zone,
+    locate_cells,
+    random_in_cities,
+)
 
 METRE = 1 / 111_195  # degrees of latitude
 
@@ -131,16 +141,18 @@ def test_neighbouring_cells_touch_and_do_not_overlap(place):
 
 def test_samples_without_a_place_are_checked_by_group_and_counted():
     lonlat, size_m = locate_cells([None, "", None])
-    report = check(lonlat, ["train", "test", ""], size_m=size_m, groups=["a", "b", "b"])
+    report = check(lonlat, ["train", "test", ""], size_m=size_m, groups={"block": ["a", "b", "b"]})
     assert report.unplaced == 2
     assert report.nearest_gap_m is None
-    with pytest.raises(LeakError, match="1 groups lie in more than one split, first 'a'"):
-        check(lonlat, ["train", "test", ""], size_m=size_m, groups=["a", "a", None])
+    with pytest.raises(
+        LeakError, match=r"1 of kind block lie in more than one split, first 'a', with 100.0% of the samples held out"
+    ):
+        check(lonlat, ["train", "test", ""], size_m=size_m, groups={"block": ["a", "a", None]})
 
 
 def test_no_group_is_not_a_group():
-    report = check([(0, 0), (9, 9)], ["train", "test"], groups=["", None])
-    assert report.straddling == 0
+    report = check([(0, 0), (9, 9)], ["train", "test"], groups={"block": ["", None]})
+    assert report.shared["block"]["groups"] == 0
 
 
 def test_a_big_check_is_quick_and_finds_the_one_leak():
@@ -153,3 +165,106 @@ def test_a_big_check_is_quick_and_finds_the_one_leak():
     splits[7], splits[11] = "train", "test"
     with pytest.raises(LeakError, match="p7 and p11"):
         check(np.where(keep[:, None] | (np.arange(20_000) < 12)[:, None], places, np.nan), splits.tolist())
+
+
+def test_scenes_are_shared_within_the_limit_and_photos_never():
+    places = [(11.0, 48.0), (11.1, 48.0), (12.0, 48.0), (12.1, 48.0)]
+    splits = ["train", "test", "test", "validation"]
+    scenes = [{"s1", "s2"}, {"s2"}, {"s3"}, {"s4"}]
+    report = check(places, splits, groups={"scene": scenes})
+    assert report.shared["scene"] == {"groups": 1, "share": pytest.approx(1 / 3), "limit": 1.0, "first": ["s2"]}
+    with pytest.raises(LeakError, match=r"1 of kind scene .* first 's2', with 33.3% .* at most 30.0% may"):
+        check(places, splits, groups={"scene": scenes}, limits={"scene": 0.3})
+    with pytest.raises(LeakError, match="of kind user"):
+        check(places, splits, groups={"user": ["u", "u", None, None]})
+    with pytest.raises(BadInputError, match="group of each kind"):
+        check(places, splits, groups={"user": ["u"]})
+
+
+@pytest.fixture(scope="module")
+def towns():
+    """Three cities of two culture zones, one over the antimeridian: cells of 320 m, labels, and which city is where."""
+    rng = np.random.default_rng(0)
+    centres = {"Fiji": (179.999, -16.5), "Berlin": (13.4, 52.5), "Munich": (11.6, 48.1), "Suva": (178.4, -18.1)}
+    cities, cells = [], []
+    for name, (lon, lat) in centres.items():
+        around = {
+            cell_at((lon + east + 180) % 360 - 180, lat + north).id
+            for east in np.arange(-0.05, 0.05, 0.004)
+            for north in np.arange(-0.03, 0.03, 0.003)
+        }
+        cells += sorted(around)
+        cities += [name] * len(around)
+    lonlat, size_m = locate_cells(cells)
+    labels = rng.choice(["2", "6", "A"], len(cells), p=[0.6, 0.3, 0.1]).tolist()
+    return cities, cells, lonlat, size_m, labels
+
+
+def test_the_random_design_keeps_shares_in_every_city_and_overlapping_patches_are_refused(towns):
+    cities, cells, lonlat, size_m, labels = towns
+    splits = random_in_cities(cities, labels, seed=1)
+    for city in set(cities):
+        for label in ("2", "6", "A"):
+            mine = [s for s, c, name in zip(splits, cities, labels, strict=True) if (c, name) == (city, label)]
+            assert abs(mine.count("test") - 0.2 * len(mine)) <= 1
+    assert random_in_cities(cities, labels, seed=1) == splits != random_in_cities(cities, labels, seed=2)
+    inland = np.array(cities) != "Fiji"  # at the edge of two zones their cells overlap
+    places = np.where(inland[:, None], lonlat, np.nan)
+    check_leaks(cells, splits, lonlat=places, size_m=size_m)  # cells of a grid only touch
+    with pytest.raises(LeakError, match="share ground"):
+        check_leaks(cells, splits, lonlat=places, size_m=2 * size_m)  # patches that overlap by half
+
+
+def test_the_block_design_cuts_each_city_once_and_passes_with_overlapping_patches(towns):
+    cities, cells, lonlat, size_m, _labels = towns
+    splits = block_in_cities(cities, lonlat, buffer_m=1000)
+    for city in set(cities):
+        rows = [row for row, name in enumerate(cities) if name == city]
+        east = {
+            split: [(lonlat[row, 0] + 360) % 360 for row in rows if splits[row] == split] for split in ("train", "test")
+        }
+        assert max(east["train"]) < min(east["test"])
+        assert len(east["test"]) == pytest.approx(0.2 * len(rows), abs=0.06 * len(rows))
+    assert splits.count("") > 0
+    report = check_leaks(cells, splits, lonlat=lonlat, size_m=2 * size_m)
+    assert report.overlaps == 0
+    assert report.nearest_gap_m > 200
+
+
+def test_the_culture_design_holds_out_whole_cities_cut_into_west_and_east(towns):
+    cities, cells, lonlat, size_m, _labels = towns
+    splits = by_culture_zone(cities, lonlat, held={"Fiji", "Munich"}, buffer_m=1000)
+    for city in set(cities):
+        mine = {split for split, name in zip(splits, cities, strict=True) if name == city}
+        assert mine - {""} == ({"validation", "test"} if city in {"Fiji", "Munich"} else {"train"})
+    fiji = {
+        s: [(lonlat[r, 0] + 360) % 360 for r, c in enumerate(cities) if c == "Fiji" and splits[r] == s] for s in splits
+    }
+    assert max(fiji["validation"]) < min(fiji["test"])
+    assert (
+        check_leaks(
+            cells, splits, lonlat=lonlat, size_m=2 * size_m, groups={"city": cities}, limits={"city": 1}
+        ).overlaps
+        == 0
+    )
+
+
+def test_one_city_of_each_zone_is_held_out_where_another_trains():
+    cities, zones = ["a", "b", "c", "d", "d"], ["x", "x", "y", "y", "y"]
+    held = hold_one_per_zone(cities, zones, seed=3)
+    assert len(held) == 2
+    assert held[0] in "ab"
+    assert held[1] in "cd"
+    with pytest.raises(BadInputError, match="Culture zone 'z' has 1 city"):
+        hold_one_per_zone([*cities, "e"], [*zones, "z"])
+
+
+@pytest.mark.parametrize("test", [0, 1, -0.1])
+def test_shares_that_leave_one_split_empty_are_refused(test):
+    with pytest.raises(BadInputError, match="between 0 and 1"):
+        random_in_cities(["a"], ["2"], test=test)
+
+
+def test_a_cut_through_cities_needs_places():
+    with pytest.raises(BadInputError, match="some have none"):
+        block_in_cities(["a", "a"], [(1.0, 2.0), (np.nan, np.nan)])

@@ -36,7 +36,7 @@ def split_rows(version: DatasetVersion, chosen: list[Chosen]) -> tuple[list[str]
         split,
         lonlat=[(s.longitude, s.latitude) if s.has_place else (np.nan, np.nan) for s in samples],
         size_m=[(s.width_px or 0) * (s.pixel_size_m or 0.0) for s in samples],
-        groups=blocks,
+        groups={"block": blocks},
     )
     return split, blocks, report.as_json()
 

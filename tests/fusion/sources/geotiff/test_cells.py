@@ -192,7 +192,7 @@ def test_blocks_that_no_cell_touches_are_never_decoded(tmp_path: Path) -> None:
     content[place : place + size] = bytes(size)
     path.write_bytes(content)
     np.testing.assert_array_equal(read_cells(path, ["B2"], corners)[0], before)
-    with pytest.raises(BadRasterError, match="a.tif: cannot be read"):
+    with pytest.raises(BadRasterError, match=r"a\.tif: cannot be read"):
         read_cells(path, ["B2"], [replace(CORNER, column=CORNER.column + 20, row=CORNER.row - 20)])
 
 
