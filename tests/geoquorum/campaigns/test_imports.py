@@ -6,6 +6,7 @@ import uuid
 import numpy as np
 import pyarrow as pa
 import pytest
+from django.db import connection
 
 from annotation.panel import make_panel
 from fusion.errors import BadVotesError
@@ -113,6 +114,29 @@ def test_a_panel_of_simulated_experts_votes_and_skips_fast():
     assert list(RoundSample.objects.order_by("sample").values_list("slots_taken", flat=True)) == list(
         panel.votes.votes_per_sample
     )
+
+
+def test_no_table_is_read_row_by_row_whatever_its_size_when_the_comparison_was_planned():
+    small, large = make_round(), make_round(count=200, quota=10)
+    services.import_votes(round=small, table=table(small, [("ann", 0, "1")]), by=None)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE campaigns_assignment, campaigns_roundsample")
+    rows = [(f"v{voter}", place, "1") for voter in range(10) for place in range(200)]
+    services.import_votes(round=small, table=table(small, [("ann", 1, "1")]), by=None)  # planned: a table of one page
+    before = rows_read()
+    services.import_votes(round=large, table=table(large, rows), by=None)
+    assert rows_read() - before < 20 * len(rows)
+
+
+def rows_read():
+    """Rows of assignments and places that this transaction read by going through whole tables."""
+    query = """
+    SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables
+    WHERE relname IN ('campaigns_assignment', 'campaigns_roundsample')
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchone()[0]
 
 
 @pytest.mark.parametrize(
