@@ -13,7 +13,7 @@ from fusion.errors import BadVotesError
 from geoquorum.accounts.models import Expert
 from geoquorum.accounts.services import expert_of
 from geoquorum.campaigns import services
-from geoquorum.campaigns.models import Assignment, RoundSample, Vote
+from geoquorum.campaigns.models import Assignment, Participation, RoundSample, Vote
 from geoquorum.campaigns.services import Ballot, RefusedError
 from tests import given
 
@@ -114,6 +114,15 @@ def test_a_panel_of_simulated_experts_votes_and_skips_fast():
     assert list(RoundSample.objects.order_by("sample").values_list("slots_taken", flat=True)) == list(
         panel.votes.votes_per_sample
     )
+
+
+def test_skips_alone_come_in_and_take_no_place():
+    round = make_round()
+    rows = table(round, [("ann", 0, ""), ("bea", 0, ""), ("ann", 2, "")], skip_reason=["1", "2", "1"])
+    assert services.import_votes(round=round, table=rows, by=None) == 3
+    assert set(round.round_samples.values_list("slots_taken", "answered", "is_full")) == {(0, 0, False)}
+    assert set(round.assignments.values_list("state", "slot")) == {("skipped", None)}
+    assert sorted(Participation.objects.filter(round=round).values_list("answered", "skipped")) == [(0, 1), (0, 2)]
 
 
 def test_no_table_is_read_row_by_row_whatever_its_size_when_the_comparison_was_planned():
