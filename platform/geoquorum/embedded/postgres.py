@@ -30,10 +30,8 @@ SETTINGS = {
     "jit": "off",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",  # an import of millions of votes writes more than the default between two checkpoints
-    # The writers beside take the pages and the log of such an import off its own process.
+    # The log writer beside takes the log of such an import off its own process.
     "wal_buffers": "64MB",
-    "bgwriter_delay": "50ms",
-    "bgwriter_lru_maxpages": "1000",
 }
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 

@@ -6,13 +6,14 @@ import uuid
 import numpy as np
 import pyarrow as pa
 import pytest
+from django.db import connection
 
 from annotation.panel import make_panel
 from fusion.errors import BadVotesError
 from geoquorum.accounts.models import Expert
 from geoquorum.accounts.services import expert_of
 from geoquorum.campaigns import services
-from geoquorum.campaigns.models import Assignment, RoundSample, Vote
+from geoquorum.campaigns.models import Assignment, Participation, RoundSample, Vote
 from geoquorum.campaigns.services import Ballot, RefusedError
 from tests import given
 
@@ -113,6 +114,38 @@ def test_a_panel_of_simulated_experts_votes_and_skips_fast():
     assert list(RoundSample.objects.order_by("sample").values_list("slots_taken", flat=True)) == list(
         panel.votes.votes_per_sample
     )
+
+
+def test_skips_alone_come_in_and_take_no_place():
+    round = make_round()
+    rows = table(round, [("ann", 0, ""), ("bea", 0, ""), ("ann", 2, "")], skip_reason=["1", "2", "1"])
+    assert services.import_votes(round=round, table=rows, by=None) == 3
+    assert set(round.round_samples.values_list("slots_taken", "answered", "is_full")) == {(0, 0, False)}
+    assert set(round.assignments.values_list("state", "slot")) == {("skipped", None)}
+    assert sorted(Participation.objects.filter(round=round).values_list("answered", "skipped")) == [(0, 1), (0, 2)]
+
+
+def test_no_table_is_read_row_by_row_whatever_its_size_when_the_comparison_was_planned():
+    small, large = make_round(), make_round(count=200, quota=10)
+    services.import_votes(round=small, table=table(small, [("ann", 0, "1")]), by=None)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE campaigns_assignment, campaigns_roundsample")
+    rows = [(f"v{voter}", place, "1") for voter in range(10) for place in range(200)]
+    services.import_votes(round=small, table=table(small, [("ann", 1, "1")]), by=None)  # planned: a table of one page
+    before = rows_read()
+    services.import_votes(round=large, table=table(large, rows), by=None)
+    assert rows_read() - before < 20 * len(rows)
+
+
+def rows_read():
+    """Rows of assignments and places that this transaction read by going through whole tables."""
+    query = """
+    SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables
+    WHERE relname IN ('campaigns_assignment', 'campaigns_roundsample')
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchone()[0]
 
 
 @pytest.mark.parametrize(
