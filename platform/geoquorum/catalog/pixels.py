@@ -1,7 +1,7 @@
 """Pixels of samples: windows of their region's scenes on the grid, as stored values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from fusion.errors import BadInputError, NoLocationError
 from fusion.source import RasterFile
 from fusion.sources import geotiff
 from geoquorum.catalog.models import Asset, Region, Sample, Scene
+from geoquorum.catalog.windows import Windows, has_window
 
 RESAMPLING = "bilinear"  # for scenes that do not lie on the grid; named on the version's page
 Array = npt.NDArray[np.generic]
@@ -48,11 +49,12 @@ def read_samples(
     if not samples:
         raise BadInputError("No sample was asked for.")
     region = samples[0].region
-    if region is None or any(not sample.cell or sample.region_id != region.pk for sample in samples):
+    if region is None or any(not has_window(sample) or sample.region_id != region.pk for sample in samples):
         raise NoLocationError("Pixels are read by place: each sample needs a grid cell in one and the same region.")
     scene = find_scene(region, modality_name, season)
-    cells = [grid.parse_cell(sample.cell) for sample in samples]
-    return read_scene(scene, cells, pixels=pixels or samples[0].width_px or 32)
+    windows = Windows.of(samples, pixels or samples[0].width_px or 32)
+    read = read_scene(scene, windows.cells, pixels=windows.pixels)
+    return replace(read, values=windows.join(read.values), valid=windows.join(read.valid))
 
 
 def read_scene(scene: Scene, cells: Sequence[grid.Cell], *, pixels: int) -> Pixels:

@@ -24,6 +24,7 @@ from geoquorum.releases.ballots import read_votes
 from geoquorum.releases.choosing import ADJUDICATED, AMBIGUOUS
 from geoquorum.releases.freezing import Frozen, freeze_version
 from geoquorum.releases.models import BuildState, DatasetVersion, Export
+from geoquorum.releases.splitting import check_design
 
 STATUSES = tuple(Consensus.Status.values)
 FLAGS = ("tie", "weak", "few_votes", ADJUDICATED, AMBIGUOUS)  # campaigns.services.consensus sets the first three
@@ -43,8 +44,11 @@ def start_release(
 ) -> DatasetVersion:
     """Queues the next version of a dataset from a READY consensus run.
 
-    `modalities` lists {"modality", "season"}; `design` is {"kind": "city", "test": [...], "validation": [...]} or
-    {"kind": "block", "block_m", "buffer_m"}; `statuses` and `without_flags` choose the rows that go in.
+    `modalities` lists {"modality", "season"}; `design` is {"kind": "city", "test": [...], "validation": [...]},
+    {"kind": "block", "block_m", "buffer_m"}, {"kind": "city_blocks", "share", "buffer_m"},
+    {"kind": "culture_zone", "held": [...], "buffer_m"} or {"kind": "random", "share"}, each with "limits" by choice:
+    the share of held-out samples that may share a block, scene, photo or user with another split. `statuses` and
+    `without_flags` choose the rows that go in.
     """
     _check_request(run, modalities, design, statuses, without_flags)
     project = run.campaign.project
@@ -178,8 +182,7 @@ def _check_request(
     names = [entry["modality"] for entry in wanted]
     if not names or len(names) != len(set(names)):
         raise BadInputError("A version needs at least one modality, each with one season.")
-    if design.get("kind") not in ("city", "block"):
-        raise BadInputError(f"Unknown split design {design.get('kind')!r}. Known: block, city.")
+    check_design(design)
     if not statuses or set(statuses) - set(STATUSES):
         raise BadInputError(f"Choose consensus rows by status: {', '.join(STATUSES)}.")
     if unknown := set(without_flags) - set(FLAGS):
