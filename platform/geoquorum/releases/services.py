@@ -19,9 +19,10 @@ from geoquorum.accounts.services import record, refuse_former
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.campaigns.services.adjudication import last_decision
 from geoquorum.queue.models import Job, JobState
-from geoquorum.queue.services import Claim, LeaseLost, enqueue
+from geoquorum.queue.services import Claim, LeaseLost, cancel_parts, enqueue
 from geoquorum.releases.ballots import read_votes
 from geoquorum.releases.choosing import ADJUDICATED, AMBIGUOUS
+from geoquorum.releases.chunks import forget_parts
 from geoquorum.releases.freezing import Frozen, freeze_version
 from geoquorum.releases.models import BuildState, DatasetVersion, Export
 from geoquorum.releases.splitting import check_design
@@ -29,6 +30,8 @@ from geoquorum.releases.splitting import check_design
 STATUSES = tuple(Consensus.Status.values)
 FLAGS = ("tie", "weak", "few_votes", ADJUDICATED, AMBIGUOUS)  # campaigns.services.consensus sets the first three
 FINAL = (BuildState.READY, BuildState.WITHDRAWN)
+# A large version is cut by all workers and then written by one.
+BUILD_LIMIT_S = 12 * 3600
 
 
 def start_release(
@@ -73,7 +76,11 @@ def start_release(
             created_by=by,
         )
         version.job = enqueue(
-            "geoquorum.releases.jobs.build", project=project, arguments={"version": version.pk}, by=by
+            "geoquorum.releases.jobs.build",
+            project=project,
+            arguments={"version": version.pk},
+            by=by,
+            time_limit_s=min(BUILD_LIMIT_S, settings.JOB_LONGEST_S),
         )
         version.save(update_fields=["job"])
         record(project=project, actor=by, action="release started", subject=f"version {version.pk}")
@@ -86,6 +93,7 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
         pk=job.arguments["version"]
     )
     if version.state in FINAL:  # published by an attempt whose worker died before it could say so
+        forget_parts(version)
         return {"version": version.pk, "sha256": version.sha256}
     _change(version, state=BuildState.BUILDING, reason="")
     # A folder of its own for each attempt, so that a stale one can never touch what another published.
@@ -101,9 +109,13 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
     except LeaseLost:  # another attempt has it now
         raise
     except GeoquorumError as error:
-        _change(version, state=BuildState.FAILED, reason=str(error))
+        with transaction.atomic():
+            claim.lock()
+            _change(version, state=BuildState.FAILED, reason=str(error))
+        forget_parts(version)
         raise
     _publish(version, frozen, folder, sha256, claim)
+    forget_parts(version)
     return {"version": version.pk, "sha256": sha256}
 
 
@@ -158,6 +170,9 @@ def settle() -> int:
         for row in waiting.filter(job__state__in=[JobState.FAILED, JobState.CANCELLED]):
             row.state, row.reason = BuildState.FAILED, row.job.reason
             row.save(update_fields=["state", "reason"])
+            cancel_parts(row.job)
+            if isinstance(row, DatasetVersion):
+                forget_parts(row)
             changed += 1
     return changed
 
