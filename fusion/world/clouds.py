@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fusion.errors import BadInputError
 from fusion.world.ground import Ground
 from fusion.world.light import find_sun
 from fusion.world.materials import INDEX
@@ -56,6 +57,7 @@ def add_clouds(
 
     Where there is neither cloud nor shadow the scene keeps its bytes.
     """
+    _check_cover(cover)
     thickness, kind = np.zeros(city.truth.shape, dtype=np.float32), np.zeros(city.truth.shape, dtype=np.uint8)
     shadow = np.zeros_like(thickness)
     sun = find_sun(scene.day, city.lat)
@@ -73,6 +75,15 @@ def add_clouds(
     classes = np.where(is_cloud, kind, np.where(is_shadow, _SHADOW, _classify(ground))).astype(np.uint8)
     truth = CloudTruth(thickness=thickness, is_cloud=is_cloud, is_shadow=is_shadow, classes=classes)
     return replace(scene, numbers=seen), truth
+
+
+def _check_cover(cover: dict[str, float]) -> None:
+    unknown = sorted(set(cover) - set(KINDS))
+    if unknown:
+        raise BadInputError(f"There are no {unknown[0]} clouds; the kinds are {', '.join(KINDS)}.")
+    wrong = [name for name, share in cover.items() if not 0 <= share <= 1]
+    if wrong:
+        raise BadInputError(f"{cover[wrong[0]]} is no share of the sky for {wrong[0]} clouds: give 0 to 1.")
 
 
 def _draw_layer(rng: np.random.Generator, size: int, cover: float, edge: float, middle: float) -> FloatArray:

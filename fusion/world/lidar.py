@@ -10,6 +10,7 @@ from datetime import date
 
 import numpy as np
 
+from fusion.errors import BadInputError
 from fusion.world.ground import Squares, Window, draw_squares
 from fusion.world.heights import PLANTS, find_terrain
 from fusion.world.light import scene_date
@@ -43,6 +44,8 @@ def render_points(
     x and y are metres from the window's south-west corner, z is above the sea. Where heights are null every pulse
     comes back once, from bare ground; only its strength still tells what it fell on.
     """
+    if density_m2 <= 0:
+        raise BadInputError(f"A point cloud has more than 0 pulses per square metre, not {density_m2}.")
     squares = draw_squares(city, window, detail=detail, moment=moment)
     rng = np.random.default_rng([city.seed, 18, seed, window.rows[0], window.columns[0]])
     rows, columns = squares.material.shape

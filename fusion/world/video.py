@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from fusion.errors import BadInputError
 from fusion.world.aerial import render_aerial
 from fusion.world.ground import Window
 from fusion.world.vehicles import Places, Vehicle, draw_vehicles, find_corners, find_places
@@ -55,6 +56,8 @@ def render_video(
     seed: int = 0,
 ) -> Video:
     """A clip from 10:30 UTC of the day, stabilised; pixels of 2.5 m / `detail` (5: half a metre)."""
+    if frames < 1 or frames_per_second <= 0:
+        raise BadInputError(f"A video has at least 1 frame and a pace above 0, not {frames} at {frames_per_second}.")
     still = render_aerial(city, window, day, detail=detail)[:3]
     square_m = 2.5 / detail
     west, north = city.origin[0] + window.columns[0] * PIXEL_M, city.origin[1] - window.rows[0] * PIXEL_M

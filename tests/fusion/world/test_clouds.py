@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fusion import modality as modalities
+from fusion.errors import BadInputError
 from fusion.world.clouds import KINDS, CloudTruth, add_clouds
 from fusion.world.ground import Ground, draw_ground
 from fusion.world.optics import OpticalScene, render_sentinel2
@@ -90,3 +91,11 @@ def test_no_cover_changes_nothing(city: City, ground: Ground, clear: OpticalScen
     assert (scene.numbers == clear.numbers).all()
     assert not truth.is_cloud.any()
     assert not truth.is_shadow.any()
+
+
+@pytest.mark.parametrize(("cover", "said"), [({"fluffy": 0.1}, "no fluffy clouds"), ({"thin": 1.2}, "no share")])
+def test_clouds_that_cannot_be_are_refused(
+    city: City, ground: Ground, clear: OpticalScene, cover: dict[str, float], said: str
+) -> None:
+    with pytest.raises(BadInputError, match=said):
+        add_clouds(city, ground, clear, cover)

@@ -23,6 +23,7 @@ from fusion.world.photos import render_photos
 from fusion.world.plan import plan_world
 from fusion.world.posts import WORDS, WorldPost, write_posts
 from fusion.world.radar import render_sentinel1
+from fusion.world.render import render_city
 from fusion.world.waves import render_polsar, render_slc
 from fusion.world.world import City
 from tests.fusion.world.chance import area_under_curve, chance_interval, hit_interval
@@ -63,6 +64,17 @@ def test_radar_tells_built_ground_and_null_radar_does_not(city: City, ground: Gr
     low, high = chance_interval(int(built.sum()), int(open_land.sum()))
     assert find_area(NO_NULLS) > high + 0.05
     assert low < find_area(Nulls(radar=True)) < high
+
+
+def test_files_of_a_null_world_differ_in_what_is_null(tmp_path: Path) -> None:
+    world = plan_world(5, cities=1, cells=4)
+    plain, null = (
+        render_city(world, world.cities[0], tmp_path / name, ("summer",), nulls=nulls)
+        for name, nulls in (("plain", NO_NULLS), ("null", Nulls(radar=True)))
+    )
+    assert plain.sentinel1.read_bytes() != null.sentinel1.read_bytes()
+    assert plain.truth.read_bytes() == null.truth.read_bytes()
+    assert plain.sentinel2["summer"].read_bytes() == null.sentinel2["summer"].read_bytes()
 
 
 def test_null_radar_is_as_bright_as_the_city(city: City, ground: Ground) -> None:

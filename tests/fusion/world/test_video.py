@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fusion import modality as modalities
+from fusion.errors import BadInputError
 from fusion.world.ground import Window, draw_squares
 from fusion.world.materials import INDEX
 from fusion.world.plan import plan_world
@@ -114,3 +115,9 @@ def test_the_same_seed_gives_the_same_video_and_another_gives_others(city: City,
     assert again.tracks[0].centres[0] == video.tracks[0].centres[0]
     assert (again.frames == render_video(city, window, DAY, frames=2).frames).all()
     assert (again.frames != other.frames).any()
+
+
+def test_a_video_without_frames_or_pace_is_refused(city: City, window: Window) -> None:
+    for frames, pace in ((0, 5.0), (3, 0.0)):
+        with pytest.raises(BadInputError, match="at least 1 frame"):
+            render_video(city, window, DAY, frames=frames, frames_per_second=pace)
