@@ -24,6 +24,7 @@ from geoquorum.accounts.services import expert_of
 from geoquorum.api import api
 from geoquorum.campaigns import services as campaigns
 from geoquorum.campaigns.models import Comment, Gold, Standing, Thread
+from geoquorum.catalog.files import take_file
 from geoquorum.queue.services import enqueue
 from geoquorum.releases import services as releases
 from geoquorum.training import services as training
@@ -52,6 +53,8 @@ class World:
         event = {"event": "step", "step": 1, "loss": 2.0, "accuracy": 0.1}
         Run.objects.filter(pk=self.run.pk).update(state=RunState.FAILED, events=[event])
         self.map = self._draw_map(folder)
+        np.save(folder / "array.npy", np.arange(12.0).reshape(3, 4))
+        [self.asset] = take_file(region=self.region, path=folder / "array.npy").assets
         self.job = enqueue("geoquorum.queue.jobs.ping", project=self.project)
         self.people = {
             "stranger": given.member(given.project(), "expert"),
@@ -112,6 +115,8 @@ class World:
         """The route with this world's things put in."""
         values = {
             "region_id": self.region.pk,
+            "scene_id": self.region.scenes.order_by("pk").first().pk,
+            "asset_id": self.asset.pk,
             "sample_id": self.comment.sample_id,
             "modality": "sentinel2",
             "view": "true_colour",

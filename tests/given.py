@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
+from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
 
 from annotation.panel import make_panel
 from fusion import scheme as schemes
@@ -69,6 +71,15 @@ def sample(project: Project, region: Region | None = None, **fields: Any) -> Sam
     return Sample.objects.create(
         **{"project": project, "region": region, "kind": Sample.Kind.PATCH, "key": f"sample-{next(_count)}"} | fields
     )
+
+
+def area(project: Project, polygon: BaseGeometry | None, code: str = "", **fields: Any) -> Sample:
+    """A training area in longitude and latitude; with a code that is its reference."""
+    place = {} if polygon is None else {"footprint": mapping(polygon)}
+    made = sample(project, **{"kind": Sample.Kind.AREA, "key": f"area-{next(_count)}"} | place | fields)
+    if code:
+        Reference.objects.create(sample=made, scheme="lcz17", code=code, source="training area: drawn.kml")
+    return made
 
 
 def samples(project: Project, count: int, region: Region | None = None) -> list[Sample]:

@@ -1,5 +1,6 @@
 """Which samples train, validate and test, and the check that nothing leaks from one to another."""
 
+from fusion.sample import SPLITS
 from fusion.splits.designs import (
     SHARES,
     UNUSED,
@@ -17,6 +18,7 @@ from fusion.splits.leaks import LIMITS, LeakReport, check_leaks, locate_cells
 __all__ = [
     "LIMITS",
     "SHARES",
+    "SPLITS",
     "UNUSED",
     "BlockSplit",
     "LeakReport",

@@ -87,8 +87,11 @@ def by_block(
     buffer_m: float = 0.0,
     shares: Mapping[str, float] = SHARES,
     seed: int = 0,
+    groups: Sequence[str] | None = None,
 ) -> BlockSplit:
     """Square blocks of `block_m` metres dealt to splits by share; centres `x_m`, `y_m` [n] in one projected CRS.
+
+    Samples of one of `groups` ('' for none) lie in the block under their middle, so that no group is parted.
 
     Test keeps all its samples; a sample of validation nearer than `buffer_m` (centre to centre) to a test sample is
     left out, and one of train nearer to either.
@@ -96,12 +99,26 @@ def by_block(
     points = np.column_stack([np.asarray(x_m, dtype=np.float64), np.asarray(y_m, dtype=np.float64)])
     if not np.isfinite(points).all() or block_m <= 0 or buffer_m < 0:
         raise BadInputError("Blocks need finite centres, a size above 0 m and a buffer of 0 m or more.")
-    blocks = [f"{int(column)}_{int(row)}" for column, row in np.floor(points / block_m)]
+    blocks = [f"{int(column)}_{int(row)}" for column, row in np.floor(_gather(points, groups) / block_m)]
     splits = np.array(by_share(blocks, labels, shares=shares, seed=seed), dtype=object)
     for split, others in (("validation", ("test",)), ("train", ("test", "validation"))):
         near = _is_near(points, np.isin(splits, others), buffer_m)
         splits[(splits == split) & near] = UNUSED
     return BlockSplit(splits=splits.tolist(), blocks=blocks)
+
+
+def _gather(values: FloatArray, groups: Sequence[str] | None) -> FloatArray:
+    """Each row, or the mean of its group's rows: what belongs together goes one way."""
+    if groups is None:
+        return values
+    if len(groups) != len(values):
+        raise BadInputError(f"There are {len(groups)} groups for {len(values)} samples; give each one, or ''.")
+    names, group = np.unique(np.asarray(groups, str), return_inverse=True)
+    sums = np.zeros((len(names), *values.shape[1:]))
+    np.add.at(sums, group, values)
+    means = (sums.T / np.bincount(group)).T[group]
+    is_alone = (names == "")[group]
+    return np.where(is_alone if values.ndim == 1 else is_alone[:, None], values, means)
 
 
 def _is_near(points: FloatArray, others: npt.NDArray[np.bool_], distance_m: float) -> npt.NDArray[np.bool_]:
@@ -131,31 +148,43 @@ def random_in_cities(cities: Sequence[str], labels: Sequence[str], *, test: floa
 
 
 def block_in_cities(
-    cities: Sequence[str], lonlat: npt.ArrayLike, *, test: float = 0.2, buffer_m: float = 0.0
+    cities: Sequence[str],
+    lonlat: npt.ArrayLike,
+    *,
+    test: float = 0.2,
+    buffer_m: float = 0.0,
+    groups: Sequence[str] | None = None,
 ) -> list[str]:
     """So2Sat's block design: the easternmost `test` of each city's samples, cut by a meridian; the rest trains.
 
     The source says 80 and 20 % of each city's ground without saying where the cut runs; east is our choice. Samples
-    that train nearer than `buffer_m` (centre to centre) to a test sample are left out.
+    that train nearer than `buffer_m` (centre to centre) to a test sample are left out. Samples of one of `groups`
+    ('' for none) go where their middle lies, so that the cut parts no group.
     """
     _check_part(test)
     points = np.asarray(lonlat, np.float64).reshape(-1, 2)
     splits = np.full(len(points), "train", dtype=object)
-    for name, east in _find_eastings(cities, points):
+    for name, east in _find_eastings(cities, points, groups):
         splits[name[east > np.quantile(east, 1 - test)]] = "test"
     return _leave_out(splits, points, "train", "test", buffer_m)
 
 
 def by_culture_zone(
-    cities: Sequence[str], lonlat: npt.ArrayLike, *, held: Collection[str], buffer_m: float = 0.0
+    cities: Sequence[str],
+    lonlat: npt.ArrayLike,
+    *,
+    held: Collection[str],
+    buffer_m: float = 0.0,
+    groups: Sequence[str] | None = None,
 ) -> list[str]:
     """So2Sat's culture-10 design: whole cities are held out, their western half to validate and their eastern to test.
 
     Validation samples nearer than `buffer_m` to a test sample are left out. `hold_one_per_zone` chooses the cities.
+    `groups` as in `block_in_cities`.
     """
     splits = np.array(by_city(cities, test=held), dtype=object)
     points = np.asarray(lonlat, np.float64).reshape(-1, 2)
-    for name, east in _find_eastings(cities, points):
+    for name, east in _find_eastings(cities, points, groups):
         if cities[name[0]] in held:
             splits[name[east <= np.median(east)]] = "validation"
     return _leave_out(splits, points, "validation", "test", buffer_m)
@@ -177,13 +206,17 @@ def hold_one_per_zone(cities: Sequence[str], zones: Sequence[str], *, seed: int 
     return held
 
 
-def _find_eastings(cities: Sequence[str], points: FloatArray) -> list[tuple[npt.NDArray[np.int64], FloatArray]]:
+def _find_eastings(
+    cities: Sequence[str], points: FloatArray, groups: Sequence[str] | None = None
+) -> list[tuple[npt.NDArray[np.int64], FloatArray]]:
     """Rows of each city and how many degrees east each lies of the city's first, over the antimeridian too."""
     if len(cities) != len(points) or not np.isfinite(points).all():
         raise BadInputError("A cut through cities needs one city and one place per sample; some have none.")
     names, city = np.unique(np.asarray(cities, str), return_inverse=True)
     rows = [np.flatnonzero(city == number) for number in range(len(names))]
-    return [(own, (points[own, 0] - points[own[0], 0] + 180) % 360 - 180) for own in rows]
+    east = [(points[own, 0] - points[own[0], 0] + 180) % 360 - 180 for own in rows]
+    named = [None if groups is None else [groups[row] for row in own.tolist()] for own in rows]
+    return [(own, _gather(each, group)) for own, each, group in zip(rows, east, named, strict=True)]
 
 
 def _leave_out(

@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 from pyproj import Transformer
 
 from fusion.world.facades import FRONTS, Box, draw_front
+from fusion.world.nulls import NO_NULLS, Nulls
 from fusion.world.world import PIXEL_M, City
 
 SOFTWARE = "Geoquorum made-up world"  # read by fusion.sources.photos.exif: such photos are marked as simulated
@@ -28,7 +29,10 @@ ZONES = {
 
 @dataclass(frozen=True, kw_only=True)
 class StreetPhoto:
-    """One photo on disk and the truth of it: the building's class of building_use and its box (fractions)."""
+    """One photo on disk and the truth of it: the building's class of building_use and its box (fractions).
+
+    In a world where photos are null the box is that of the front that is drawn, whatever the class.
+    """
 
     path: Path
     code: str
@@ -38,8 +42,11 @@ class StreetPhoto:
     heading_deg: float
 
 
-def render_photos(city: City, folder: Path, *, count: int, seed: int = 0) -> list[StreetPhoto]:
-    """`count` photos, the classes in turn; the same city and seed give the same files. Existing files are replaced."""
+def render_photos(city: City, folder: Path, *, count: int, seed: int = 0, nulls: Nulls = NO_NULLS) -> list[StreetPhoto]:
+    """`count` photos, the classes in turn; the same city and seed give the same files. Existing files are replaced.
+
+    Where photos are null, the front of a class drawn by chance stands in each; place, heading and time stay.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     to_degrees = Transformer.from_crs(city.epsg, 4326, always_xy=True)
     made = []
@@ -51,6 +58,9 @@ def render_photos(city: City, folder: Path, *, count: int, seed: int = 0) -> lis
         longitude, latitude = (round(float(part), 6) for part in to_degrees.transform(x, y))
         heading = round(float(rng.uniform(0, 360)), 1)
         image, box = draw_front(code, rng)
+        if nulls.photos:
+            other = np.random.default_rng([city.seed, seed, 7, number, 1])
+            image, box = draw_front(list(FRONTS)[int(other.integers(len(FRONTS)))], other)
         path = folder / f"{city.slug}-{seed}-{number:04d}.jpg"
         taken = datetime(city.first_year, 6, 1, 9) + timedelta(minutes=int(rng.integers(0, 90 * 24 * 60)))
         image.save(path, quality=86, exif=_make_exif(longitude, latitude, heading, taken))

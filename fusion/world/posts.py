@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from pyproj import Transformer
 
 from fusion.world.facades import draw_front
+from fusion.world.nulls import NO_NULLS, Nulls
 from fusion.world.photos import draw_place
 from fusion.world.world import PIXEL_M, City
 
@@ -95,11 +97,16 @@ class WorldPost:
     planted: tuple[str, ...]
 
 
-def write_posts(city: City, folder: Path, *, count: int, seed: int = 0) -> tuple[Path, list[WorldPost]]:
-    """A table of `count` posts as CSV with its pictures beside it (every third), and the posts with their truth."""
+def write_posts(
+    city: City, folder: Path, *, count: int, seed: int = 0, nulls: Nulls = NO_NULLS
+) -> tuple[Path, list[WorldPost]]:
+    """A table of `count` posts as CSV with its pictures beside it (every third), and the posts with their truth.
+
+    Where posts are null, words and picture are those of a function drawn by chance; author, place and time stay.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     to_degrees = Transformer.from_crs(city.epsg, 4326, always_xy=True)
-    posts = [_draw_post(city, folder, to_degrees, number, seed) for number in range(count)]
+    posts = [_draw_post(city, folder, to_degrees, number, seed, nulls) for number in range(count)]
     path = folder / f"{city.slug}-{seed}-posts.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -111,7 +118,7 @@ def write_posts(city: City, folder: Path, *, count: int, seed: int = 0) -> tuple
     return path, posts
 
 
-def _draw_post(city: City, folder: Path, to_degrees: Transformer, number: int, seed: int) -> WorldPost:
+def _draw_post(city: City, folder: Path, to_degrees: Transformer, number: int, seed: int, nulls: Nulls) -> WorldPost:
     rng = np.random.default_rng([city.seed, seed, 8, number])
     function = list(FUNCTIONS)[number % len(FUNCTIONS)]
     zones, front = FUNCTIONS[function]
@@ -121,10 +128,13 @@ def _draw_post(city: City, folder: Path, to_degrees: Transformer, number: int, s
     language, words = WORDS[function][int(rng.integers(len(WORDS[function])))]
     author = _draw_name(rng)
     planted = _draw_plant(rng, author)
+    picture = draw_front(front, rng)[0] if front and number % 3 == 1 else None
+    if nulls.posts:
+        language, words, picture = _draw_anything(np.random.default_rng([city.seed, seed, 8, number, 1]))
     image = ""
-    if front and number % 3 == 1:
+    if picture is not None:
         image = f"{city.slug}-{seed}-post-{number:04d}.jpg"
-        draw_front(front, rng)[0].save(folder / image, quality=84)
+        picture.save(folder / image, quality=84)
     return WorldPost(
         id=str(rng.integers(10**17, 10**18)),
         text=words.format(plant=" ".join(planted)).strip(),
@@ -137,6 +147,15 @@ def _draw_post(city: City, folder: Path, to_degrees: Transformer, number: int, s
         function=function,
         planted=planted,
     )
+
+
+def _draw_anything(rng: np.random.Generator) -> tuple[str, str, Image.Image | None]:
+    """Language, words and perhaps a picture of a function drawn by chance, as often as posts have them otherwise."""
+    number = int(rng.integers(3 * len(FUNCTIONS)))
+    function = list(FUNCTIONS)[number % len(FUNCTIONS)]
+    front = FUNCTIONS[function][1]
+    language, words = WORDS[function][int(rng.integers(len(WORDS[function])))]
+    return language, words, draw_front(front, rng)[0] if front and number % 3 == 1 else None
 
 
 def _draw_name(rng: np.random.Generator) -> str:

@@ -11,6 +11,7 @@ from fusion.world.ground import Ground
 from fusion.world.light import scene_date
 from fusion.world.materials import INDEX, backscatter_table
 from fusion.world.noise import FloatArray
+from fusion.world.nulls import NO_NULLS, Nulls
 from fusion.world.site import LOOK_AZIMUTH
 from fusion.world.speckle import draw_speckle, lee_filter, lee_weight
 from fusion.world.world import City
@@ -31,12 +32,43 @@ class RadarScene:
     channels: npt.NDArray[np.float32]
 
 
-def render_sentinel1(city: City, ground: Ground) -> RadarScene:
-    """One summer pass over a city."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Backscatter:
+    """Mean intensities of a pass [y, x], linear: `vv` with the walls' `bounce` in it, `vh`, and their correlation."""
+
+    vv: FloatArray
+    vh: FloatArray
+    coherence: FloatArray
+    bounce: FloatArray
+
+
+def render_sentinel1(city: City, ground: Ground, nulls: Nulls = NO_NULLS) -> RadarScene:
+    """One summer pass over a city. Where radar is null, speckle lies over the city's mean."""
+    _, vh, vv = draw_pass(city, ground, nulls)
+    return RadarScene(day=pass_date(city), channels=stack_channels(vh, vv))
+
+
+def pass_date(city: City) -> date:
+    """The day of the summer pass."""
+    return scene_date(city, "summer") + timedelta(days=3)
+
+
+def draw_pass(
+    city: City, ground: Ground, nulls: Nulls = NO_NULLS
+) -> tuple[Backscatter, npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
+    """Mean backscatter of the summer pass, and single-look complex VH and VV [y, x]."""
     rng = np.random.default_rng([city.seed, 5])
-    vv, vh, coherence = _find_backscatter(ground, rng)
-    slc_vh, slc_vv = draw_speckle(rng, vh, vv, coherence)
-    return RadarScene(day=scene_date(city, "summer") + timedelta(days=3), channels=stack_channels(slc_vh, slc_vv))
+    mean = _find_backscatter(ground, rng)
+    if nulls.radar:
+        mean = Backscatter(
+            vv=_flatten(mean.vv), vh=_flatten(mean.vh), coherence=_flatten(mean.coherence), bounce=_flatten(mean.bounce)
+        )
+    vh, vv = draw_speckle(rng, mean.vh, mean.vv, mean.coherence)
+    return mean, vh, vv
+
+
+def _flatten(plane: FloatArray) -> FloatArray:
+    return np.full_like(plane, plane.mean(dtype=np.float64))
 
 
 def stack_channels(vh: npt.NDArray[np.complex64], vv: npt.NDArray[np.complex64]) -> npt.NDArray[np.float32]:
@@ -52,15 +84,17 @@ def stack_channels(vh: npt.NDArray[np.complex64], vv: npt.NDArray[np.complex64])
     return np.stack([vh.real, vh.imag, vv.real, vv.imag, *lee, *filtered]).astype(np.float32, copy=False)
 
 
-def _find_backscatter(ground: Ground, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mean VV and VH intensity and their correlation [y, x]."""
+def _find_backscatter(ground: Ground, rng: np.random.Generator) -> Backscatter:
+    """Mean VV and VH intensity and their correlation."""
     rows, columns, kinds = ground.cover.shape
     # Soil moisture and wind shift all surfaces of a scene together, by about 0.8 dB (assumption).
     surfaces = backscatter_table() * (10 ** (rng.normal(0, 0.06, (kinds, 1)) + rng.normal(0, 0.05))).astype(np.float32)
     vv, vh = (surfaces.T @ ground.cover.reshape(-1, kinds).T).reshape(2, rows, columns)
     bounce = _BOUNCE_PER_M * _find_walls(ground) * ground.facing
     coherence = 0.15 + 0.35 * bounce / (bounce + vv)
-    return vv + bounce, vh + _CROSS_SHARE * bounce, coherence.astype(np.float32)
+    return Backscatter(
+        vv=vv + bounce, vh=vh + _CROSS_SHARE * bounce, coherence=coherence.astype(np.float32), bounce=bounce
+    )
 
 
 def _find_walls(ground: Ground) -> FloatArray:

@@ -11,6 +11,7 @@ from fusion import modality
 from fusion.sources.geotiff import write_cog
 from fusion.world.ground import draw_ground
 from fusion.world.light import SEASONS
+from fusion.world.nulls import NO_NULLS, Nulls
 from fusion.world.optics import render_sentinel2
 from fusion.world.radar import render_sentinel1
 from fusion.world.world import City, World, describe
@@ -25,18 +26,20 @@ class CityFiles:
     truth: Path
 
 
-def render_city(world: World, city: City, folder: Path, seasons: tuple[str, ...] = SEASONS) -> CityFiles:
+def render_city(
+    world: World, city: City, folder: Path, seasons: tuple[str, ...] = SEASONS, *, nulls: Nulls = NO_NULLS
+) -> CityFiles:
     """Write a city's scenes and its truth (class index + 1 of lcz17, 0 = none) into `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     ground = draw_ground(city)
     optical = {}
     for season in seasons:
-        scene = render_sentinel2(city, ground, season)
+        scene = render_sentinel2(city, ground, season, nulls)
         path = folder / f"{city.slug}_sentinel2_{season}_{scene.day:%Y%m%d}.tif"
         own = {"SEASON": season, "PROCESSING_BASELINE": scene.baseline, "BOA_ADD_OFFSET": str(scene.offset)}
         tags = _tag(world, city, f"{scene.day}T10:30:00Z") | own
         optical[season] = _write(path, city, "sentinel2", scene.numbers, tags, offset=float(scene.offset))
-    radar = render_sentinel1(city, ground)
+    radar = render_sentinel1(city, ground, nulls)
     path = folder / f"{city.slug}_sentinel1_{radar.day:%Y%m%d}.tif"
     sentinel1 = _write(
         path, city, "sentinel1", radar.channels, _tag(world, city, f"{radar.day}T17:00:00Z"), offset=None

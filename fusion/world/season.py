@@ -1,9 +1,13 @@
 """How materials change with the season: leaves fall, crops ripen and are cut, grass dries or greens."""
 
+from datetime import date
+
 import numpy as np
 
+from fusion.world.light import SEASONS, scene_date
 from fusion.world.materials import INDEX, reflectance_table
 from fusion.world.noise import FloatArray
+from fusion.world.world import City
 
 # Share of its summer self that a plant keeps, and what the rest looks like, per season. Assumptions.
 _CHANGES: dict[str, tuple[tuple[str, str, float], ...]] = {
@@ -41,3 +45,26 @@ def season_spectra(season: str, deciduous: float) -> FloatArray:
         keeps = 1 - (1 - kept) * deciduous if other == "tree_bare" else kept
         spectra[INDEX[plant]] = keeps * summer[INDEX[plant]] + (1 - keeps) * summer[INDEX[other]]
     return spectra.astype(np.float32)
+
+
+def day_spectra(city: City, day: date) -> FloatArray:
+    """Reflectance [material, band] on a day: between the two nearest seasons in proportion to the days."""
+    earlier, later, share = _place_in_year(city, day)
+    first, second = (season_spectra(season, city.deciduous) for season in (earlier, later))
+    return ((1 - share) * first + share * second).astype(np.float32)
+
+
+def find_season(city: City, day: date) -> str:
+    """The season whose scene lies nearest to a day in the round of the year."""
+    earlier, later, share = _place_in_year(city, day)
+    return earlier if share < 0.5 else later
+
+
+def _place_in_year(city: City, day: date) -> tuple[str, str, float]:
+    """The seasons before and after a day, and how far the day lies between them (0..1)."""
+    days = {season: scene_date(city, season).timetuple().tm_yday for season in SEASONS}
+    number = day.timetuple().tm_yday
+    earlier = min(SEASONS, key=lambda season: (number - days[season]) % 365)
+    later = min(SEASONS, key=lambda season: (days[season] - number - 1) % 365)
+    length = (days[later] - days[earlier]) % 365
+    return earlier, later, min(1.0, (number - days[earlier]) % 365 / length)

@@ -22,19 +22,23 @@ CANOPY_SHADE = np.float32(0.75)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawing:
-    """Material index, height in metres and tone of every sub-pixel [y, x]; drawn into in place."""
+    """Material index, height in metres and tone of every sub-pixel [y, x]; drawn into in place.
+
+    `lot` is the number of the building's lot (0: no building), None where the class has no buildings.
+    """
 
     material: npt.NDArray[np.uint8]
     height: npt.NDArray[np.uint8]
     tone: FloatArray
+    lot: npt.NDArray[np.uint32] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Site:
-    """One neighbourhood's bounding box, on a grid of 2.5 m.
+    """One neighbourhood's bounding box or a part of it, on a grid of 2.5 m or of that divided by a whole number.
 
     `x` [1, x] and `y` [y, 1] are metres east and south of the city's centre, `noise` [y, x] is uniform on 0..1 per
-    scale, `azimuth` turns clockwise from east.
+    scale, `azimuth` turns clockwise from east. `moment` runs from 0, before the city grew, to 1, when all of it stands.
     """
 
     label: int
@@ -45,15 +49,30 @@ class Site:
     y: FloatArray
     noise: Mapping[str, FloatArray]
     dryness: float
+    moment: float = 1.0
 
     @classmethod
     def at(
-        cls, rows: slice, columns: slice, neighbourhood: Neighbourhood, city: City, tiles: Mapping[str, FloatArray]
+        cls,
+        rows: slice,
+        columns: slice,
+        neighbourhood: Neighbourhood,
+        city: City,
+        tiles: Mapping[str, FloatArray],
+        *,
+        part: tuple[slice, slice] | None = None,
+        detail: int = 1,
+        moment: float = 1.0,
     ) -> "Site":
+        """The site of a bounding box in pixels; only its `part` is laid out, `detail` squares along each of 2.5 m.
+
+        What is drawn depends on the bounding box alone: every `detail`-th square of a part equals that of the whole.
+        """
         rng = np.random.default_rng(neighbourhood.seed)
         half = city.size_px * PIXEL_M / 2
-        x = np.arange(columns.start * SUB, columns.stop * SUB, dtype=np.float32) * np.float32(SUB_M) - np.float32(half)
-        y = np.arange(rows.start * SUB, rows.stop * SUB, dtype=np.float32) * np.float32(SUB_M) - np.float32(half)
+        seen_rows, seen_columns = part or (rows, columns)
+        x, y = (_measure(span, detail) - np.float32(half) for span in (seen_columns, seen_rows))
+        spans = (_step(seen_rows, rows.start, detail), _step(seen_columns, columns.start, detail))
         return cls(
             label=neighbourhood.label,
             azimuth=neighbourhood.azimuth,
@@ -61,8 +80,9 @@ class Site:
             salt=int(rng.integers(1, 2**31)),
             x=x[None, :],
             y=y[:, None],
-            noise={name: _window(tile, len(y), len(x), rng) for name, tile in tiles.items()},
+            noise={name: _window(tile, spans, detail, rng, is_smooth=name != "fine") for name, tile in tiles.items()},
             dryness=float(np.clip(city.dryness + rng.normal(0, 0.3), 0, 1)),
+            moment=moment,
         )
 
     @property
@@ -94,11 +114,37 @@ class Site:
         return np.float32(self.rng.uniform(*span))
 
 
-def _window(tile: FloatArray, rows: int, columns: int, rng: np.random.Generator) -> FloatArray:
-    """A piece of a periodic tile, from a random place."""
+Steps = npt.NDArray[np.int64]
+
+
+def _measure(span: slice, detail: int) -> FloatArray:
+    """Metres of the squares of a span of pixels, from the city's edge."""
+    squares = np.arange(span.start * SUB * detail, span.stop * SUB * detail, dtype=np.float32)
+    return squares * np.float32(SUB_M / detail)
+
+
+def _step(span: slice, start: int, detail: int) -> Steps:
+    """Numbers of the squares of a span of pixels, from the start of the bounding box."""
+    return np.arange((span.start - start) * SUB * detail, (span.stop - start) * SUB * detail)
+
+
+def _window(
+    tile: FloatArray, spans: tuple[Steps, Steps], detail: int, rng: np.random.Generator, *, is_smooth: bool
+) -> FloatArray:
+    """A piece of a periodic tile, from a random place; between its squares smooth noise is interpolated."""
     size = len(tile)
-    top, left = rng.integers(size, size=2)
-    return tile[np.ix_((np.arange(rows) + top) % size, (np.arange(columns) + left) % size)]
+    starts = rng.integers(size, size=2)
+    (rows, down), (columns, right) = (
+        ((span // detail + start) % size, (span % detail / detail).astype(np.float32))
+        for span, start in zip(spans, starts, strict=True)
+    )
+    if detail == 1 or not is_smooth:
+        return tile[np.ix_(rows, columns)]
+    below = (rows + 1) % size
+    beside = (columns + 1) % size
+    upper = tile[np.ix_(rows, columns)] * (1 - right) + tile[np.ix_(rows, beside)] * right
+    lower = tile[np.ix_(below, columns)] * (1 - right) + tile[np.ix_(below, beside)] * right
+    return np.asarray(upper * (1 - down[:, None]) + lower * down[:, None], dtype=np.float32)
 
 
 def make_palette(

@@ -16,13 +16,14 @@ def draw_speckle(
 
     Fully developed speckle (Goodman 1976): circular complex Gaussian, so intensity is exponential and phase uniform.
     """
-    own = _draw_circular(rng, vh.shape)
-    shared = _draw_circular(rng, vh.shape)
+    own = draw_circular(rng, vh.shape)
+    shared = draw_circular(rng, vh.shape)
     cross = coherence * shared + np.sqrt(1 - coherence**2) * own
     return (np.sqrt(vh) * cross).astype(np.complex64), (np.sqrt(vv) * shared).astype(np.complex64)
 
 
-def _draw_circular(rng: np.random.Generator, shape: tuple[int, ...]) -> ComplexArray:
+def draw_circular(rng: np.random.Generator, shape: tuple[int, ...]) -> ComplexArray:
+    """Circular complex Gaussian numbers of mean power 1."""
     parts = rng.standard_normal((*shape, 2), dtype=np.float32) * np.float32(np.sqrt(0.5))
     return parts.view(np.complex64)[..., 0]
 

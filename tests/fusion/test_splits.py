@@ -268,3 +268,42 @@ def test_shares_that_leave_one_split_empty_are_refused(test):
 def test_a_cut_through_cities_needs_places():
     with pytest.raises(BadInputError, match="some have none"):
         block_in_cities(["a", "a"], [(1.0, 2.0), (np.nan, np.nan)])
+
+
+def test_blocks_never_part_a_group_and_the_buffer_still_sees_every_sample():
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0, 10_000, (2, 400))
+    groups = [f"area {int(east // 900)}" if north < 5_000 else "" for east, north in zip(x, y, strict=True)]
+    labels = ["a"] * 400
+    alone = by_block(x, y, labels, block_m=1_000)
+    found = by_block(x, y, labels, block_m=1_000, buffer_m=300, groups=groups)
+    for name in set(groups) - {""}:
+        rows = [row for row, group in enumerate(groups) if group == name]
+        assert len({found.blocks[row] for row in rows}) == 1
+        assert len({found.splits[row] for row in rows} - {""}) == 1
+        assert len({alone.blocks[row] for row in rows}) > 1
+    assert [found.blocks[row] for row in range(400) if not groups[row]] == [
+        alone.blocks[row] for row in range(400) if not groups[row]
+    ]
+    points, splits = np.column_stack([x, y]), np.array(found.splits)
+    assert cdist(points[splits == "train"], points[splits == "test"]).min() >= 300
+
+
+@pytest.mark.parametrize("lon", [9.0, 179.95])
+def test_cuts_through_cities_never_part_a_group(lon):
+    rng = np.random.default_rng(1)
+    east = rng.uniform(0, 0.1, 200)
+    places = np.column_stack([(lon + east + 180) % 360 - 180, rng.uniform(48, 48.1, 200)])
+    groups = [f"area {int(each // 0.013)}" for each in east]
+    cities = ["one"] * 200
+    for splits in (
+        block_in_cities(cities, places, groups=groups),
+        by_culture_zone([*cities, "two"], [*places, (0, 0)], held=["one"], groups=[*groups, ""])[:200],
+    ):
+        assert len(set(zip(groups, splits, strict=True))) == len(set(groups))
+        assert len(set(splits)) == 2
+
+
+def test_groups_that_are_not_one_each_are_refused():
+    with pytest.raises(BadInputError, match="1 groups for 2 samples"):
+        by_block([0, 1], [0, 1], ["a", "b"], block_m=10, groups=["x"])

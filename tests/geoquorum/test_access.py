@@ -53,6 +53,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "catalog/": (OWN_PAGE, NO_SUCH_METHOD),
     "catalog/files/<slug:slug>/": (CURATORS, "302 404 404 404 403 400 400"),  # no kind of file is named
     "catalog/regions/<int:region_id>/": (MEMBERS, NO_SUCH_METHOD),
+    "catalog/scenes/<int:scene_id>/look.png": (MEMBERS, NO_SUCH_METHOD),
+    "catalog/assets/<int:asset_id>/look.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/samples/<int:sample_id>/picture/<slug:modality>/<slug:view>.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/samples/<int:sample_id>/photo.jpg": ("302 404 404 404 404 404 404", NO_SUCH_METHOD),  # a patch has none
     "catalog/samples/<int:sample_id>/values/<slug:modality>.bin": (MEMBERS, NO_SUCH_METHOD),

@@ -1,6 +1,7 @@
 """A whole file in the pixels of a web map."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from rasterio.crs import CRS
@@ -19,12 +20,12 @@ SPHERE_M = 6_378_137.0
 
 
 def read_for_web(
-    raster: Raster, *, longest_side: int = 1024, resampling: str = "nearest"
+    raster: Raster, *, bands: Sequence[str] | None = None, longest_side: int = 1024, resampling: str = "nearest"
 ) -> tuple[Stored, Mask, Bounds]:
     """The file in web mercator: array [band, y, x], mask [y, x], and west, south, east, north in degrees.
 
-    The longer side has `longest_side` pixels. Mercator is turned to the file's own meridian, which only shifts x: an
-    image over the antimeridian stays in one piece, with an east above 180, as web maps take it.
+    The longer side has `longest_side` pixels; no bands named means all. Mercator is turned to the file's own meridian,
+    which only shifts x: an image over the antimeridian stays in one piece, with an east above 180, as web maps take it.
     """
     file = describe_file(raster)
     with open_raster(file.path) as dataset:
@@ -38,7 +39,7 @@ def read_for_web(
         whole = Window(0, 0, dataset.width, dataset.height)
         thinning = max(1, max(dataset.width, dataset.height) // (2 * longest_side))
         shape = math.ceil(dataset.height / thinning), math.ceil(dataset.width / thinning)
-        array, mask = read_part(dataset, find_indexes(file, None), whole, file.nodata, shape)
+        array, mask = read_part(dataset, find_indexes(file, bands), whole, file.nodata, shape)
         source = widen(array, mask)
         target = np.full((len(source), height, width), np.nan, dtype=source.dtype)
         reproject(

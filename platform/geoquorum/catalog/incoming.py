@@ -1,7 +1,12 @@
-"""The page by which curators bring files into a project: tables, training areas, photos, posts; all or nothing."""
+"""The page by which curators bring files into a project: tables, training areas, photos, posts, files of any source.
+
+All or nothing; rasters, clouds, shapes, cubes, videos and pictures are opened in a child process with bounds first.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,12 +23,15 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from annotation.exchange.areas import CODINGS
+from fusion import modality as modalities
 from fusion import scheme as schemes
-from fusion.errors import GeoquorumError
+from fusion.errors import BadInputError, GeoquorumError
+from fusion.sources.envi.reading import RAW_SUFFIXES
 from fusion.sources.posts.reading import KNOWN as POST_COLUMNS
 from geoquorum.accounts.models import Project, Role, User
 from geoquorum.accounts.services import projects_of, record, require_role
 from geoquorum.catalog.areas import take_areas
+from geoquorum.catalog.files import PARTS, Statement, keep_for_good, take_file
 from geoquorum.catalog.models import Region
 from geoquorum.catalog.photos import ingest_photos
 from geoquorum.catalog.posts import ingest_posts
@@ -37,6 +45,7 @@ CODING_WORDS = (
     gettext_lazy("11-17 are A-G"),
     gettext_lazy("101-107 are A-G"),
 )
+PART_ENDINGS = (*PARTS, *RAW_SUFFIXES, ".hdr")
 MOST_FILES = 90  # Django takes a hundred of one request
 
 
@@ -137,6 +146,45 @@ class PostsForm(RegionForm):
     )
 
 
+class SourceForm(RegionForm):
+    """A file of any source that is not a table of samples or posts."""
+
+    field_order = ("file", "parts", "region", "modality", "bands", "captured", "offset")
+    file = forms.FileField(
+        label=gettext_lazy(
+            "File (GeoTIFF, LAS/LAZ, GeoJSON, GeoPackage, .shp, .npy, .mat, .h5, .asc, .hdr, CSV, video)"
+        ),
+        max_length=LONGEST_FILE_NAME,
+    )
+    parts = Files(
+        label=gettext_lazy("Files that belong to it"),
+        required=False,
+        help_text=gettext_lazy(
+            "Of a Shapefile its .shx, .dbf and .prj; of an ENVI header its pixels (.img, .dat, .bsq ...)."
+        ),
+    )
+    modality = forms.ChoiceField(label=gettext_lazy("What it shows"), required=False)
+    bands = forms.CharField(
+        label=gettext_lazy("Names of its bands"),
+        required=False,
+        max_length=4_000,
+        help_text=gettext_lazy("In file order, parted by commas, where the file does not name them."),
+    )
+    captured = forms.DateField(label=gettext_lazy("Date, where the file does not say"), required=False)
+    offset = forms.FloatField(
+        label=gettext_lazy("Offset of its numbers"),
+        required=False,
+        help_text=gettext_lazy(
+            "Of Sentinel-2 where neither tags nor name say it: -1000 from 25 January 2022 on, or 0."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [(one.name, one.title) for one in modalities.load_all().values()]
+        self.fields["modality"].choices = [("", _("as the file says")), *sorted(known, key=lambda pair: pair[1])]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Taken:
     """What came in, in one sentence, and what the curator should look at, line by line."""
@@ -166,7 +214,7 @@ def _take_areas(project: Project, by: User, *, file: UploadedFile, region: str, 
 def _take_photos(project: Project, by: User, *, files: list[UploadedFile], region: str) -> Taken:
     place = _find_region(project, region)
     with keep_uploads(files) as paths:
-        taken = ingest_photos(region=place, paths=paths)
+        taken = ingest_photos(region=place, paths=paths, is_upload=True)
     new = sum(one.is_new for one in taken)
     record(
         project=project,
@@ -183,7 +231,7 @@ def _take_photos(project: Project, by: User, *, files: list[UploadedFile], regio
 def _take_posts(project: Project, by: User, *, file: UploadedFile, pictures: list[UploadedFile], region: str) -> Taken:
     place = _find_region(project, region)
     with keep_upload(file, beside=pictures) as path:
-        taken = ingest_posts(region=place, path=path)
+        taken = ingest_posts(region=place, path=path, is_upload=True)
     new = len(taken.samples)
     record(
         project=project,
@@ -197,6 +245,27 @@ def _take_posts(project: Project, by: User, *, file: UploadedFile, pictures: lis
         _("Taken out of the words: %(n)s × %(kind)s") % {"n": n, "kind": kind} for kind, n in taken.removed.items()
     ]
     return Taken(words=_("%(all)s posts read, %(new)s of them new in %(region)s.") % said, notes=notes)
+
+
+def _take_source(
+    project: Project, by: User, *, file: UploadedFile, parts: list[UploadedFile], region: str, modality: str,
+    bands: str, captured: date | None, offset: float | None,
+) -> Taken:  # fmt: skip
+    if strange := [part.name for part in parts if Path(part.name or "").suffix.lower() not in PART_ENDINGS]:
+        raise BadInputError(
+            f"{strange[0]}: no part of a Shapefile or of an ENVI file. Bring it by itself, or leave it."
+        )
+    place = _find_region(project, region)
+    moment = datetime.combine(captured, time(), UTC) if captured else None
+    names = tuple(name.strip() for name in bands.split(",")) if bands.strip() else None
+    stated = Statement(modality=modality, bands=names, captured=moment, offset=offset)
+    with keep_upload(file, beside=parts) as path, keep_for_good(place, path) as kept:
+        taken = take_file(region=place, path=kept, stated=stated, is_upload=True)
+    detail = {"file": path.name, "source": taken.source, "assets": len(taken.assets)}
+    record(project=project, actor=by, action="file imported", subject=f"region {place.pk}", detail=detail)
+    return Taken(
+        words=_("%(file)s is taken into %(region)s.") % {"file": path.name, "region": region}, notes=list(taken.words)
+    )
 
 
 def _find_region(project: Project, name: str) -> Region:
@@ -248,6 +317,14 @@ INCOMING: Mapping[str, Incoming] = MappingProxyType(
             ),
             take=_take_posts,
             columns=POST_COLUMNS,
+        ),
+        "source": Incoming(
+            title=gettext_lazy("Scenes, point clouds, shapes, series and videos"),
+            form=SourceForm,
+            words=gettext_lazy(
+                "What it is, is told from its content. It is opened in a process of its own first, and kept as it came."
+            ),
+            take=_take_source,
         ),
     }
 )

@@ -114,9 +114,14 @@ class Sample(models.Model):
 
 
 class Asset(models.Model):
-    """Where one modality of one scene or sample lies. Physical value = (stored + offset) * scale."""
+    """Where one modality of one scene or sample lies. Physical value = (stored + offset) * scale.
+
+    Of a region alone is what lies on no raster grid of its own: points, shapes, series, videos, arrays without a place.
+    `attributes` holds what is known beside: wavelengths, ranges, layers, notes, the file that a raster was made of.
+    """
 
     project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="assets")
+    region = models.ForeignKey(Region, on_delete=models.CASCADE, null=True, related_name="assets")
     scene = models.ForeignKey(Scene, on_delete=models.CASCADE, null=True, related_name="assets")
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, null=True, related_name="assets")
     modality = models.CharField(max_length=40)
@@ -133,16 +138,24 @@ class Asset(models.Model):
     transform = ArrayField(models.FloatField(), size=6, null=True)
     width = models.PositiveIntegerField(null=True)
     height = models.PositiveIntegerField(null=True)
+    west = models.FloatField(null=True)
+    south = models.FloatField(null=True)
+    east = models.FloatField(null=True)
+    north = models.FloatField(null=True)
+    captured_from = models.DateTimeField(null=True)
+    captured_to = models.DateTimeField(null=True)
     attributes = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(scene__isnull=False, sample__isnull=True)
-                | models.Q(scene__isnull=True, sample__isnull=False),
+                condition=models.Q(scene__isnull=False, sample__isnull=True, region__isnull=True)
+                | models.Q(scene__isnull=True, sample__isnull=False, region__isnull=True)
+                | models.Q(scene__isnull=True, sample__isnull=True, region__isnull=False),
                 name="asset_of_one_owner",
             ),
+            models.UniqueConstraint(fields=["region", "uri"], name="asset_region_uri_once"),
             models.UniqueConstraint(fields=["scene", "uri"], name="asset_scene_uri_once"),
             models.UniqueConstraint(fields=["sample", "modality", "uri"], name="asset_sample_uri_once"),
         ]

@@ -10,6 +10,7 @@ from fusion import grid
 from fusion.errors import BadInputError
 from fusion.source import Photo
 from fusion.sources.photos import read_photo
+from fusion.sources.photos.uploads import read_uploads
 from geoquorum.catalog.media import store_photo
 from geoquorum.catalog.models import Region, Sample
 
@@ -23,9 +24,12 @@ class TakenPhoto:
     is_new: bool
 
 
-def ingest_photos(*, region: Region, paths: Sequence[Path]) -> list[TakenPhoto]:
-    """One sample of kind street_view per photo, with place, heading and time from its EXIF, in the order of `paths`."""
-    photos = [read_photo(path) for path in paths]
+def ingest_photos(*, region: Region, paths: Sequence[Path], is_upload: bool = False) -> list[TakenPhoto]:
+    """One sample of kind street_view per photo, with place, heading and time from its EXIF, in the order of `paths`.
+
+    What somebody sent (`is_upload`) is decoded in a child process with bounds.
+    """
+    photos = read_uploads(paths) if is_upload else [read_photo(path) for path in paths]
     if not photos:
         raise BadInputError("No photo was named.")
     with transaction.atomic():

@@ -1,7 +1,7 @@
 """Pixels of samples: windows of their region's scenes on the grid, as stored values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,12 @@ from django.db.models import F
 
 from fusion import grid, modality
 from fusion.errors import BadInputError, NoLocationError
+from fusion.modality import Band, Modality
 from fusion.source import RasterFile
 from fusion.sources import geotiff
+from fusion.spectrum import declare_bands
 from geoquorum.catalog.models import Asset, Region, Sample, Scene
+from geoquorum.catalog.windows import Windows, has_window
 
 RESAMPLING = "bilinear"  # for scenes that do not lie on the grid; named on the version's page
 Array = npt.NDArray[np.generic]
@@ -48,11 +51,12 @@ def read_samples(
     if not samples:
         raise BadInputError("No sample was asked for.")
     region = samples[0].region
-    if region is None or any(not sample.cell or sample.region_id != region.pk for sample in samples):
+    if region is None or any(not has_window(sample) or sample.region_id != region.pk for sample in samples):
         raise NoLocationError("Pixels are read by place: each sample needs a grid cell in one and the same region.")
     scene = find_scene(region, modality_name, season)
-    cells = [grid.parse_cell(sample.cell) for sample in samples]
-    return read_scene(scene, cells, pixels=pixels or samples[0].width_px or 32)
+    windows = Windows.of(samples, pixels or samples[0].width_px or 32)
+    read = read_scene(scene, windows.cells, pixels=windows.pixels)
+    return replace(read, values=windows.join(read.values), valid=windows.join(read.valid))
 
 
 def read_scene(scene: Scene, cells: Sequence[grid.Cell], *, pixels: int) -> Pixels:
@@ -69,7 +73,23 @@ def list_bands(scene: Scene) -> list[str]:
     if not assets:
         raise BadInputError(f"Scene {scene.name!r} has no file. Ingest it again.")
     there = {band for asset in assets for band in asset.bands}
-    return [name for name in modality.find(scene.modality).band_names if name in there]
+    return [name for name in declare(scene).band_names if name in there]
+
+
+def declare(scene: Scene) -> Modality:
+    """The scene's modality; of one whose bands are those of each file, with the bands that this scene has."""
+    declared = modality.find(scene.modality)
+    if not declared.has_own_bands:
+        return declared
+    return declare_bands(declared, [band for asset in scene.assets.order_by("pk") for band in _own_bands(asset)])
+
+
+def _own_bands(asset: Asset) -> list[Band]:
+    """Those that hold data: a cube's bands where the air is black would leave no pixel of it valid."""
+    waves = asset.attributes.get("wavelengths_nm") or [None] * len(asset.bands)
+    known = zip(asset.bands, waves, strict=True)
+    empty = asset.attributes.get("without_data", ())
+    return [Band(name=name, title=name, wavelength_nm=wave) for name, wave in known if name not in empty]
 
 
 def raster_of(asset: Asset) -> RasterFile:

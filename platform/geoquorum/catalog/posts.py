@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from fusion.errors import BadInputError
 from fusion.source import Photo, PostRow
 from fusion.sources.photos import read_photo
+from fusion.sources.photos.uploads import read_uploads
 from fusion.sources.posts import read_posts
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
@@ -30,13 +31,14 @@ class TakenPosts:
     removed: Counter[str]
 
 
-def ingest_posts(*, region: Region, path: Path) -> TakenPosts:
+def ingest_posts(*, region: Region, path: Path, is_upload: bool = False) -> TakenPosts:
     """One sample of kind post per row; pictures lie beside the table. A post that is here already stays as it is.
 
-    Neither the author's name nor the post's own number is stored: only their keyed hashes.
+    Neither the author's name nor the post's own number is stored: only their keyed hashes. Pictures that somebody sent
+    (`is_upload`) are decoded in a child process with bounds.
     """
     rows = read_posts(path)
-    images = _read_images(path, rows)
+    images = _read_images(path, rows, is_upload)
     keys = {row.source_id: hash_source(region.project, row.source_id) for row in rows}
     with transaction.atomic():
         there = Post.objects.filter(sample__project=region.project, source_key__in=keys.values())
@@ -76,9 +78,11 @@ def erase_author(*, project: Project, handle: str, by: User | None) -> int:
     return emptied
 
 
-def _read_images(path: Path, rows: list[PostRow]) -> dict[str, Photo]:
+def _read_images(path: Path, rows: list[PostRow], is_upload: bool) -> dict[str, Photo]:
     """Every picture that is named, read and stripped before anything is stored."""
     names = sorted({row.image for row in rows if row.image})
+    if is_upload:
+        return dict(zip(names, read_uploads([path.parent / name for name in names]), strict=True))
     return {name: read_photo(path.parent / name) for name in names}
 
 

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from django.db import transaction
 from django.utils.text import slugify
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from shapely.geometry import mapping
 
 from fusion import grid
 from fusion import modality as modalities
 from fusion.errors import BadInputError, NoLocationError
 from fusion.scheme import Scheme
-from fusion.source import RasterInfo
+from fusion.source import Bounds, Inspect, RasterInfo
 from fusion.sources import geotiff
 from geoquorum.accounts.models import Project
 from geoquorum.catalog.bounds import find_centre, join_bounds, outline
@@ -49,12 +49,14 @@ def ingest(
     captured: datetime | None = None,
     offset: float | None = None,
     season: str = "",
+    inspect: Inspect = geotiff.inspect,
 ) -> list[tuple[Scene, list[RasterInfo]]]:
     """Every file is read whole and checked first; then all of it is taken, or nothing. One scene per acquisition.
 
     The pixels stay where they are: rows hold path, sha256, size, CRS, transform, bands, dates, nodata and scaling.
+    `inspect` is that of the source: files that somebody sent are looked at in a process of their own.
     """
-    infos = geotiff.inspect(paths, modalities.find(modality), bands=bands, captured=captured, offset=offset)
+    infos = inspect(paths, modalities.find(modality), bands=bands, captured=captured, offset=offset)
     groups: dict[str, list[RasterInfo]] = {}
     for info in infos:
         groups.setdefault(info.scene, []).append(info)
@@ -85,7 +87,7 @@ def _take_scene(region: Region, modality: str, name: str, infos: list[RasterInfo
     )
     scene.assets.all().delete()
     Asset.objects.bulk_create(_asset(scene, info) for info in infos)
-    _tell_region(region, scene)
+    widen_region(region, (west, south, east, north), is_simulated=scene.is_simulated)
     return scene
 
 
@@ -165,11 +167,12 @@ def attach_references(
 
 
 def _cells_of(region: Region, size_m: int) -> list[grid.Cell]:
-    if region.west is None or region.epsg is None:
+    scenes = region.scenes.exclude(west=None).values_list("west", "south", "east", "north")
+    if not scenes or region.epsg is None:
         raise NoLocationError(
             f"Region {region.name!r} has no place on the ground. Ingest a georeferenced scene into it first."
         )
-    cells = grid.cells_over(outline((region.west, region.south, region.east, region.north)), size_m)
+    cells = sorted({cell for bounds in set(scenes) for cell in grid.cells_over(outline(bounds), size_m)})
     zones = sorted({cell.epsg for cell in cells})
     home = (
         region.epsg if region.epsg in zones else max(zones, key=lambda epsg: sum(cell.epsg == epsg for cell in cells))
@@ -199,7 +202,8 @@ def _bounds_in(epsg: int, cell: grid.Cell) -> tuple[float, float, float, float]:
 
 @cache
 def _transformer(source: int, target: int) -> Transformer:
-    return Transformer.from_crs(source, target, always_xy=True)
+    flat = CRS.from_epsg(target)
+    return Transformer.from_crs(source, flat.sub_crs_list[0] if flat.is_compound else flat, always_xy=True)
 
 
 def _covered_cells(region: Region, cells: Sequence[grid.Cell]) -> list[grid.Cell]:
@@ -218,6 +222,11 @@ def _block(region: Region, cell: grid.Cell, cells_wide: int = 4) -> str:
 
 
 def _asset(scene: Scene, info: RasterInfo) -> Asset:
+    told: dict[str, Any] = {"notes": list(info.notes)}
+    if info.wavelengths_nm:
+        told["wavelengths_nm"] = list(info.wavelengths_nm)
+    if modalities.find(scene.modality).has_own_bands:
+        told["without_data"] = [band for band in info.bands if band not in info.used]
     return Asset(
         project=scene.project,
         scene=scene,
@@ -235,17 +244,24 @@ def _asset(scene: Scene, info: RasterInfo) -> Asset:
         transform=list(info.transform),
         width=info.width,
         height=info.height,
+        west=info.lonlat_bounds[0],
+        south=info.lonlat_bounds[1],
+        east=info.lonlat_bounds[2],
+        north=info.lonlat_bounds[3],
+        captured_from=info.captured_from,
+        captured_to=info.captured_to,
+        attributes=told,
     )
 
 
-def _tell_region(region: Region, scene: Scene) -> None:
-    """Widens the region to hold the scene; a made-up scene makes the region a made-up one."""
-    own = (scene.west, scene.south, scene.east, scene.north)
+def widen_region(region: Region, bounds: Bounds, *, is_simulated: bool = False) -> None:
+    """Widens the region to hold what lies in `bounds`; what is made up makes the region a made-up one."""
     known = [] if region.west is None else [(region.west, region.south, region.east, region.north)]
-    region.west, region.south, region.east, region.north = join_bounds([*known, own])
-    if region.epsg is None:
-        region.epsg = grid.cell_at(*find_centre(own)).epsg
-    region.is_simulated = region.is_simulated or scene.is_simulated
+    region.west, region.south, region.east, region.north = join_bounds([*known, bounds])
+    longitude, latitude = find_centre(bounds)
+    if region.epsg is None and grid.SOUTH_LIMIT <= latitude < grid.NORTH_LIMIT:
+        region.epsg = grid.cell_at(longitude, latitude).epsg
+    region.is_simulated = region.is_simulated or is_simulated
     region.save(update_fields=["west", "south", "east", "north", "epsg", "is_simulated"])
 
 

@@ -13,8 +13,9 @@ from fusion.errors import GeoquorumError
 from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import require_role
-from geoquorum.catalog import media, pictures, pixels
-from geoquorum.catalog.models import Region, Sample
+from geoquorum.catalog import looks, media, pictures, pixels
+from geoquorum.catalog.footprints import lay_out
+from geoquorum.catalog.models import Asset, Region, Sample, Scene
 
 COUNTS = {
     f"{kind}_count": Count("samples", distinct=True, filter=Q(samples__kind=kind))
@@ -75,6 +76,30 @@ def show_values(request: HttpRequest, sample_id: int, modality: str) -> HttpResp
 
 @login_required
 @require_GET
+def show_scene(request: HttpRequest, scene_id: int) -> HttpResponse:
+    """PNG of a whole scene, north up."""
+    scene = get_object_or_404(Scene.objects.select_related("project"), pk=scene_id)
+    require_role(user=request.user, project=scene.project, minimum=Role.EXPERT)
+    try:
+        return _cached(request, looks.draw_scene(scene), "image/png")
+    except GeoquorumError as error:
+        return _refuse(str(error))
+
+
+@login_required
+@require_GET
+def show_asset(request: HttpRequest, asset_id: int) -> HttpResponse:
+    """PNG of a file of a region: points, shapes, a series, a video's first frame, an array."""
+    asset = get_object_or_404(Asset.objects.select_related("project").exclude(region=None), pk=asset_id)
+    require_role(user=request.user, project=asset.project, minimum=Role.EXPERT)
+    try:
+        return _cached(request, looks.draw_asset(asset), "image/png")
+    except GeoquorumError as error:
+        return _refuse(str(error))
+
+
+@login_required
+@require_GET
 def list_regions(request: HttpRequest) -> HttpResponse:
     """Regions of one's projects with what is known of each."""
     regions = (
@@ -96,12 +121,15 @@ def show_region(request: HttpRequest, region_id: int) -> HttpResponse:
     region = get_object_or_404(Region.objects.select_related("project"), pk=region_id)
     require_role(user=request.user, project=region.project, minimum=Role.EXPERT)
     samples = region.samples.filter(kind=Sample.Kind.PATCH).order_by("-latitude", "longitude")
+    scenes = list(region.scenes.prefetch_related("assets").order_by("modality", "captured_from", "pk"))
+    files = list(region.assets.order_by("modality", "pk"))
     return render(
         request,
         "catalog/region.html",
         {
             "region": region,
-            "scenes": region.scenes.prefetch_related("assets").order_by("modality", "captured_from"),
+            "scenes": scenes,
+            "map": lay_out(region, scenes, files),
             "samples_count": samples.count(),
             "samples": samples[:60],
             "picture": _first_picture(region),
@@ -117,6 +145,7 @@ def _first_picture(region: Region) -> dict[str, str]:
     choices = [
         {"modality": scene.modality, "view": view.name, "season": scene.season}
         for scene in region.scenes.order_by("-season", "pk")
+        if not modalities.find(scene.modality).has_own_bands
         for view in modalities.find(scene.modality).views[:1]
     ]
     return max(choices, key=lambda one: one["view"] == "true_colour", default={})

@@ -16,10 +16,14 @@ class JobState(models.TextChoices):
 
 
 class Job(models.Model):
-    """Claimed by a filtered update that must change one row; `fence` is new with each claim."""
+    """Claimed by a filtered update that must change one row; `fence` is new with each claim.
+
+    A large job fans out into parts: jobs of their own, with it as their `parent`.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, null=True, related_name="jobs")
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="parts")
     kind = models.CharField(max_length=200)
     queue = models.CharField(max_length=40, default="data")
     arguments = models.JSONField(default=dict)

@@ -19,7 +19,8 @@ from geoquorum.queue.work import JOB_MARK, Claim, run_claimed
 
 __all__ = [
     "Cancelled", "Claim", "Interrupted", "LeaseLost", "Retry", "TimeLimit",
-    "answer_ping", "claim_job", "enqueue", "fail", "finish", "reap", "renew", "request_cancel", "run_claimed",
+    "answer_ping", "cancel_parts", "claim_job", "enqueue", "fail", "finish", "reap", "renew", "request_cancel",
+    "run_claimed",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,9 @@ def enqueue(
     by: Any = None,
     priority: int = 0,
     time_limit_s: int = 3600,
+    max_attempts: int = 3,
     unique_key: str | None = None,
+    parent: Job | None = None,
 ) -> Job:
     """Write the row; wake a worker once it is committed. `kind` is the Celery name, such as geoquorum.queue.jobs.ping.
 
@@ -50,7 +53,9 @@ def enqueue(
         "created_by": by,
         "priority": priority,
         "time_limit_s": time_limit_s,
+        "max_attempts": max_attempts,
         "unique_key": unique_key,
+        "parent": parent,
     }
     for _ in range(5):
         try:
@@ -74,6 +79,14 @@ def request_cancel(job: Job) -> None:
     waiting = Job.objects.filter(id=job.id, state=JobState.QUEUED)
     if not waiting.update(state=JobState.CANCELLED, reason="Cancelled on request.", finished_at=now):
         Job.objects.filter(id=job.id, state=JobState.RUNNING).update(is_cancel_requested=True)
+
+
+def cancel_parts(parent: Job) -> int:
+    """Ask every part of a job that is not over yet to stop. How many there were."""
+    alive = list(parent.parts.filter(state__in=[JobState.QUEUED, JobState.RUNNING]))
+    for part in alive:
+        request_cancel(part)
+    return len(alive)
 
 
 def reap(now: datetime | None = None) -> dict[str, int]:

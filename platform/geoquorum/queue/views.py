@@ -34,11 +34,11 @@ def list_jobs(request: HttpRequest) -> HttpResponse:
 
 
 def jobs_in_view(request: HttpRequest) -> QuerySet[Job]:
-    """Jobs of the projects in view; those that belong to none (housekeeping) are for staff."""
+    """Jobs of the projects in view, without their parts; those that belong to no project are for staff."""
     shown = Q(project__in=projects_in_view(request))
     if request.user.is_staff and current_project(request) is None:
         shown |= Q(project=None)
-    return Job.objects.filter(shown).select_related("project")
+    return Job.objects.filter(shown, parent=None).select_related("project")
 
 
 @login_required

@@ -8,13 +8,21 @@ from annotation.exporter import VOTE_SCHEMA
 from fusion.pack import Pack
 from geoquorum.campaigns.models import Vote
 from geoquorum.campaigns.services.model_voters import left_out
+from geoquorum.catalog.models import Sample
+from geoquorum.releases.choosing import list_patches
 from geoquorum.releases.models import DatasetVersion
 
 
 def read_votes(version: DatasetVersion) -> pa.Table:
-    """The votes that the version's consensus counted, each expert's last word on each sample in the pack."""
+    """The votes that the version's consensus counted, each expert's last word on each sample in the pack.
+
+    A vote on an area stands once for each of its patches in the pack, always under the number of the one vote.
+    """
     ids = set(Pack.open(Path(version.uri), sha256=version.sha256).samples.column("id").to_pylist())
     run = version.consensus_run
+    keys: dict[int, list[str]] = {}
+    for patch in list_patches(run.rows.filter(sample__kind=Sample.Kind.AREA).values_list("sample_id", flat=True)):
+        keys.setdefault(patch.parent_id, []).append(patch.key)
     votes = (
         Vote.objects.filter(round=run.round, pk__lte=run.last_vote or 0)
         .exclude(expert__pseudonym__in=left_out(run))
@@ -26,7 +34,7 @@ def read_votes(version: DatasetVersion) -> pa.Table:
         {
             "vote": str(vote.client_uuid),
             "round": vote.round.number,
-            "sample": vote.sample.key,
+            "sample": key,
             "voter": vote.expert.pseudonym,
             "answer": vote.code or None,
             "second": vote.second_code or None,
@@ -36,6 +44,7 @@ def read_votes(version: DatasetVersion) -> pa.Table:
             "decided_at": vote.decided_at or vote.received_at,
         }
         for vote in votes.iterator(chunk_size=5_000)
-        if vote.kind != Vote.Kind.TAKEN_BACK and vote.sample.key in ids
+        if vote.kind != Vote.Kind.TAKEN_BACK
+        for key in sorted({vote.sample.key, *keys.get(vote.sample_id, ())} & ids)
     ]
     return pa.Table.from_pylist(rows, schema=VOTE_SCHEMA)

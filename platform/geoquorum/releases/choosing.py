@@ -1,21 +1,33 @@
-"""Which consensus rows go into a version, and with which label: the votes', or what a curator decided instead."""
+"""Which consensus rows go into a version, and with which label: the votes', or what a curator decided instead.
 
+An area that was voted on goes in as its patches: each takes the area's row and decision, as a copy that is never
+stored. Votes stay with the area.
+"""
+
+from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from fusion.errors import BadInputError
 from geoquorum.campaigns.models import Adjudication, Consensus
 from geoquorum.campaigns.services.adjudication import latest_decisions
+from geoquorum.catalog.models import Sample
 from geoquorum.releases.models import DatasetVersion
 
 ADJUDICATED, AMBIGUOUS = "adjudicated", "ambiguous"
+OF_AREA = "of an area"  # flag of patches that nobody looked at one by one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """One row with the decision about it, if there is one. Distribution and counts are always those of the votes."""
+    """One row with the decision about it, if there is one. Distribution and counts are always those of the votes.
+
+    Of a patch of an area `row` is a copy of the area's row that names the patch.
+    """
 
     row: Consensus
     decision: Adjudication | None = None
+    is_of_area: bool = False
 
     @property
     def code(self) -> str:
@@ -25,7 +37,7 @@ class Chosen:
     @property
     def flags(self) -> list[str]:
         mark = [] if self.decision is None else [AMBIGUOUS if self.decision.is_ambiguous else ADJUDICATED]
-        return [*self.row.flags, self.row.status, *mark]
+        return [*self.row.flags, self.row.status, *mark, *([OF_AREA] if self.is_of_area else [])]
 
     @property
     def is_adjudicated(self) -> bool:
@@ -43,12 +55,40 @@ def choose_rows(version: DatasetVersion) -> list[Chosen]:
     """
     run = version.consensus_run
     decisions = latest_decisions(campaign=run.campaign, until=version.selection.get("decisions_until", 0))
-    rows = run.rows.select_related("sample__region")
+    rows = list(run.rows.select_related("sample__region"))
     found = [Chosen(row=row, decision=decisions.get(row.sample_id)) for row in rows]
-    chosen = sorted((one for one in found if _is_wanted(version, one)), key=lambda one: one.row.sample.key)
+    chosen = _hand_to_patches([one for one in found if _is_wanted(version, one)], rows)
     if not chosen:
         raise BadInputError("No consensus row is chosen. Take in more statuses, or leave out fewer flags.")
-    return chosen
+    return sorted(chosen, key=lambda one: one.row.sample.key)
+
+
+def list_patches(areas: Iterable[int]) -> Iterable[Sample]:
+    """The patches that areas were cut into, with their area and region."""
+    found = Sample.objects.filter(parent__in=list(areas), parent__kind=Sample.Kind.AREA, kind=Sample.Kind.PATCH)
+    return found.select_related("region", "parent")
+
+
+def _hand_to_patches(chosen: list[Chosen], rows: Sequence[Consensus]) -> list[Chosen]:
+    """Areas as their patches. A patch, or the grid cell under it, that was voted on itself has its own row."""
+    areas = {one.row.sample_id: one for one in chosen if one.row.sample.kind == Sample.Kind.AREA}
+    if not areas:
+        return chosen
+    asked = {row.sample_id for row in rows}
+    cells = {row.sample.cell for row in rows if row.sample.cell and row.sample.kind != Sample.Kind.AREA}
+    patches = [patch for patch in list_patches(areas) if patch.pk not in asked and patch.cell not in cells]
+    if not patches:
+        raise BadInputError(
+            f"The consensus is about {len(areas)} areas without patches. Cut them first: manage.py patches_of_areas."
+        )
+    handed = [_hand_to(patch, areas[patch.parent_id]) for patch in patches]
+    return [one for one in chosen if one.row.sample_id not in areas] + handed
+
+
+def _hand_to(patch: Sample, area: Chosen) -> Chosen:
+    row = copy(area.row)
+    row.pk, row.sample = None, patch
+    return Chosen(row=row, decision=area.decision, is_of_area=True)
 
 
 def _is_wanted(version: DatasetVersion, one: Chosen) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from fusion.splits import LIMITS
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.catalog.models import Scene
 
@@ -14,10 +15,29 @@ FLAGS = [
     ("few_votes", _("fewer votes than wanted")),
     ("ambiguous", _("ambiguous by a curator's decision")),
 ]
+DESIGNS = [
+    ("city", _("by city, held-out cities named")),
+    ("block", _("by square block with a buffer")),
+    ("city_blocks", _("by city half: the east of each city is held out (So2Sat block)")),
+    ("culture_zone", _("by culture zone: one city of each is held out whole (So2Sat culture-10)")),
+    ("random", _("at random, sample by sample (So2Sat random); refused where patches overlap")),
+]
+LIMITED = [("block", _("blocks")), ("scene", _("scenes")), ("photo", _("photos")), ("user", _("users"))]
+
+
+def _limit(kind: str, title: str) -> forms.FloatField:
+    """A limit in percent; the usual one where nothing is said."""
+    return forms.FloatField(
+        label=_("Held-out samples that may share %(kind)s (%%)") % {"kind": title},
+        initial=100 * LIMITS[kind],
+        min_value=0,
+        max_value=100,
+        required=False,
+    )
 
 
 class ReleaseForm(forms.Form):
-    """Rows by status and flag, one scene kind per modality, and held-out cities or blocks."""
+    """Rows by status and flag, one scene kind per modality, the split's design, and what splits may share."""
 
     name = forms.SlugField(
         label=_("Name"), max_length=80, help_text=_("The number follows from the versions there are.")
@@ -32,26 +52,38 @@ class ReleaseForm(forms.Form):
         label=_("Leave out"), choices=FLAGS, required=False, widget=forms.CheckboxSelectMultiple
     )
     modalities = forms.MultipleChoiceField(label=_("Modalities"), widget=forms.CheckboxSelectMultiple)
-    design = forms.ChoiceField(
-        label=_("Split"),
-        choices=[("city", _("by city, held-out cities named")), ("block", _("by block with a buffer"))],
-    )
+    design = forms.ChoiceField(label=_("Split"), choices=DESIGNS)
     validation = forms.MultipleChoiceField(
         label=_("Cities for validation"), required=False, widget=forms.CheckboxSelectMultiple
     )
     test = forms.MultipleChoiceField(
-        label=_("Cities held out for the test"), required=False, widget=forms.CheckboxSelectMultiple
+        label=_("Cities held out for the test"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("By culture zone: those held out whole; with none named, one of each zone is drawn by the seed."),
     )
     block_m = forms.FloatField(label=_("Side of a block (m)"), initial=1280, min_value=10, required=False)
     buffer_m = forms.FloatField(label=_("Buffer between splits (m)"), initial=320, min_value=0, required=False)
+    share = forms.FloatField(
+        label=_("Held out for the test (%)"),
+        initial=20,
+        min_value=1,
+        max_value=99,
+        required=False,
+        help_text=_("Of each city, by city half and at random."),
+    )
     seed = forms.IntegerField(
         label=_("Seed"),
         initial=0,
         min_value=0,
         max_value=2**31 - 1,
         required=False,
-        help_text=_("Deals blocks to splits."),
+        help_text=_("Deals blocks to splits, and draws cities and samples."),
     )
+    limit_block = _limit(*LIMITED[0])
+    limit_scene = _limit(*LIMITED[1])
+    limit_photo = _limit(*LIMITED[2])
+    limit_user = _limit(*LIMITED[3])
 
     def __init__(self, *args: Any, run: ConsensusRun, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -78,6 +110,8 @@ class ReleaseForm(forms.Form):
             raise forms.ValidationError(_("Choose one season of each modality."))
         if values.get("design") == "city":
             self._check_cities(set(values.get("test", [])), set(values.get("validation", [])))
+        if values.get("design") == "culture_zone" and len(self.fields["test"].choices) < 2:
+            self.add_error("design", _("One city cannot be held out from itself; split by block."))
         if values.get("design") == "block" and (not values.get("block_m") or values.get("buffer_m") is None):
             self.add_error("block_m", _("Say how large the blocks are, and how wide the buffer between splits."))
         return values
@@ -94,20 +128,31 @@ class ReleaseForm(forms.Form):
     def request(self) -> dict[str, Any]:
         """Arguments of `services.start_release`."""
         values = self.cleaned_data
-        design: dict[str, Any] = {"kind": values["design"]}
-        if values["design"] == "city":
-            design |= {"test": values["test"], "validation": values["validation"]}
-        else:
-            design |= {"block_m": values["block_m"], "buffer_m": values["buffer_m"]}
         pairs = (entry.split(":", 1) for entry in values["modalities"])
         return {
             "name": values["name"],
             "statuses": tuple(values["statuses"]),
             "without_flags": tuple(values["without_flags"]),
             "modalities": [{"modality": name, "season": season} for name, season in pairs],
-            "design": design,
+            "design": self._design(),
             "seed": values["seed"] or 0,
         }
+
+    def _design(self) -> dict[str, Any]:
+        """The chosen design alone, and the limits that are not the usual ones."""
+        values = self.cleaned_data
+        share, buffer = {"share": (values["share"] or 20) / 100}, {"buffer_m": values["buffer_m"] or 0.0}
+        asked: dict[str, dict[str, Any]] = {
+            "city": {"test": values["test"], "validation": values["validation"]},
+            "block": {"block_m": values["block_m"], "buffer_m": values["buffer_m"]},
+            "city_blocks": share | buffer,
+            "culture_zone": {"held": values["test"]} | buffer,
+            "random": share,
+        }
+        given = {kind: values[f"limit_{kind}"] for kind, _title in LIMITED}
+        limits = {kind: each / 100 for kind, each in given.items() if each is not None and each / 100 != LIMITS[kind]}
+        chosen = {"kind": values["design"]} | asked[values["design"]]
+        return chosen | {"limits": limits} if limits else chosen
 
 
 def _list_scenes(run: ConsensusRun) -> list[tuple[str, str]]:

@@ -19,15 +19,19 @@ from geoquorum.accounts.services import record, refuse_former
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.campaigns.services.adjudication import last_decision
 from geoquorum.queue.models import Job, JobState
-from geoquorum.queue.services import Claim, LeaseLost, enqueue
+from geoquorum.queue.services import Claim, LeaseLost, cancel_parts, enqueue
 from geoquorum.releases.ballots import read_votes
 from geoquorum.releases.choosing import ADJUDICATED, AMBIGUOUS
+from geoquorum.releases.chunks import forget_parts
 from geoquorum.releases.freezing import Frozen, freeze_version
 from geoquorum.releases.models import BuildState, DatasetVersion, Export
+from geoquorum.releases.splitting import check_design
 
 STATUSES = tuple(Consensus.Status.values)
 FLAGS = ("tie", "weak", "few_votes", ADJUDICATED, AMBIGUOUS)  # campaigns.services.consensus sets the first three
 FINAL = (BuildState.READY, BuildState.WITHDRAWN)
+# A large version is cut by all workers and then written by one.
+BUILD_LIMIT_S = 12 * 3600
 
 
 def start_release(
@@ -43,8 +47,11 @@ def start_release(
 ) -> DatasetVersion:
     """Queues the next version of a dataset from a READY consensus run.
 
-    `modalities` lists {"modality", "season"}; `design` is {"kind": "city", "test": [...], "validation": [...]} or
-    {"kind": "block", "block_m", "buffer_m"}; `statuses` and `without_flags` choose the rows that go in.
+    `modalities` lists {"modality", "season"}; `design` is {"kind": "city", "test": [...], "validation": [...]},
+    {"kind": "block", "block_m", "buffer_m"}, {"kind": "city_blocks", "share", "buffer_m"},
+    {"kind": "culture_zone", "held": [...], "buffer_m"} or {"kind": "random", "share"}, each with "limits" by choice:
+    the share of held-out samples that may share a block, scene, photo or user with another split. `statuses` and
+    `without_flags` choose the rows that go in.
     """
     _check_request(run, modalities, design, statuses, without_flags)
     project = run.campaign.project
@@ -69,7 +76,11 @@ def start_release(
             created_by=by,
         )
         version.job = enqueue(
-            "geoquorum.releases.jobs.build", project=project, arguments={"version": version.pk}, by=by
+            "geoquorum.releases.jobs.build",
+            project=project,
+            arguments={"version": version.pk},
+            by=by,
+            time_limit_s=min(BUILD_LIMIT_S, settings.JOB_LONGEST_S),
         )
         version.save(update_fields=["job"])
         record(project=project, actor=by, action="release started", subject=f"version {version.pk}")
@@ -82,6 +93,7 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
         pk=job.arguments["version"]
     )
     if version.state in FINAL:  # published by an attempt whose worker died before it could say so
+        forget_parts(version)
         return {"version": version.pk, "sha256": version.sha256}
     _change(version, state=BuildState.BUILDING, reason="")
     # A folder of its own for each attempt, so that a stale one can never touch what another published.
@@ -97,9 +109,13 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
     except LeaseLost:  # another attempt has it now
         raise
     except GeoquorumError as error:
-        _change(version, state=BuildState.FAILED, reason=str(error))
+        with transaction.atomic():
+            claim.lock()
+            _change(version, state=BuildState.FAILED, reason=str(error))
+        forget_parts(version)
         raise
     _publish(version, frozen, folder, sha256, claim)
+    forget_parts(version)
     return {"version": version.pk, "sha256": sha256}
 
 
@@ -154,6 +170,9 @@ def settle() -> int:
         for row in waiting.filter(job__state__in=[JobState.FAILED, JobState.CANCELLED]):
             row.state, row.reason = BuildState.FAILED, row.job.reason
             row.save(update_fields=["state", "reason"])
+            cancel_parts(row.job)
+            if isinstance(row, DatasetVersion):
+                forget_parts(row)
             changed += 1
     return changed
 
@@ -178,8 +197,7 @@ def _check_request(
     names = [entry["modality"] for entry in wanted]
     if not names or len(names) != len(set(names)):
         raise BadInputError("A version needs at least one modality, each with one season.")
-    if design.get("kind") not in ("city", "block"):
-        raise BadInputError(f"Unknown split design {design.get('kind')!r}. Known: block, city.")
+    check_design(design)
     if not statuses or set(statuses) - set(STATUSES):
         raise BadInputError(f"Choose consensus rows by status: {', '.join(STATUSES)}.")
     if unknown := set(without_flags) - set(FLAGS):

@@ -1,13 +1,16 @@
 """Pages of dataset versions: what is in one, where it came from, and its files."""
 
 from pathlib import Path
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -110,7 +113,8 @@ def _fits(task: tasks.Task, version: DatasetVersion) -> bool:
 def _is_asked_again(version: DatasetVersion) -> bool:
     """Whether an open campaign asks about samples of this version: then their labels are not shown to experts."""
     asked = RoundSample.objects.filter(round__campaign__state=CampaignState.OPEN)
-    return asked.filter(sample__consensus__run=version.consensus_run).exists()
+    own = Q(sample__consensus__run=version.consensus_run) | Q(sample__parent__consensus__run=version.consensus_run)
+    return asked.filter(own).exists()
 
 
 def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
@@ -127,7 +131,31 @@ def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
         "arrays": pack.manifest["arrays"],
         "voters": _say_voters(version.summary.get("voters", {})),
         "unblinded_at": parse_datetime(version.summary.get("unblinded_at") or ""),
+        "shared": _say_shared(version.summary["leaks"].get("shared", {})),
+        "nearest": version.summary["leaks"].get("nearest_pair") if has_maps else None,
     }
+
+
+def _say_shared(shared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What splits share by kind, with shares in percent; versions of before counted groups alone."""
+    titles = {
+        "block": _("blocks"),
+        "area": _("areas"),
+        "scene": _("scenes"),
+        "photo": _("photos"),
+        "user": _("users"),
+        "clip": _("clips"),
+    }
+    return [
+        {
+            "title": titles.get(kind, kind),
+            "groups": found["groups"],
+            "share": None if found.get("share") is None else 100 * found["share"],
+            "limit": None if found.get("limit") is None else 100 * found["limit"],
+            "first": found.get("first", [])[:3],
+        }
+        for kind, found in shared.items()
+    ]
 
 
 def _say_voters(counts: dict[str, int]) -> list[str]:

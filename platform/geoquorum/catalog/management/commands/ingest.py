@@ -1,4 +1,4 @@
-"""manage.py ingest: local GeoTIFFs into a region, checked first, taken whole or not at all."""
+"""manage.py ingest: files and folders of every known source into a region, checked first, all of them or nothing."""
 
 import json
 from argparse import ArgumentParser
@@ -14,72 +14,120 @@ from fusion import modality as modalities
 from fusion.errors import GeoquorumError
 from fusion.source import RasterInfo
 from geoquorum.accounts.models import Project
-from geoquorum.catalog import services
-from geoquorum.catalog.models import Scene
+from geoquorum.catalog import files, services
+from geoquorum.catalog.files import Statement, Taken
+from geoquorum.catalog.models import Region
 
 
 class Command(BaseCommand):
-    help = "Takes GeoTIFFs (stacks, or a folder with one file per band) into a region and cuts it into grid patches."
+    help = (
+        "Takes files into a region: GeoTIFFs and band folders (cut into grid patches), ENVI, cubes, point clouds, "
+        "shapes, weather series, videos, STAC Items, photos and posts. What a file is, is told from its content."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a GeoTIFF, or a folder of bands")
-        parser.add_argument("--modality", required=True, help=f"one of: {', '.join(sorted(modalities.load_all()))}")
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder of them")
+        known = ", ".join([*sorted(modalities.load_all()), *files.PLAIN.values()])
+        parser.add_argument("--modality", default="", help=f"where the file does not say what it shows: {known}")
         parser.add_argument("--project", default="default", help="slug of the project; a new one is made")
         parser.add_argument("--region", help="name of the region; by default that of the first path")
         parser.add_argument("--bands", help="comma-separated names of the file's bands, in their order")
         parser.add_argument("--date", help="date of acquisition (YYYY-MM-DD) where the file does not say")
         parser.add_argument("--season", default="", help="season where the date does not tell it")
         parser.add_argument("--offset", type=float, help="offset of the stored numbers where metadata do not say")
+        parser.add_argument("--epsg", type=int, help="CRS of a point cloud, ASCII grid or shapes that do not say it")
+        parser.add_argument("--skip-refused", action="store_true", help="name what is refused, and take the others")
         parser.add_argument("--cell-m", type=int, default=320, help="side of a patch in metres")
         parser.add_argument("--pixels", type=int, default=32, help="side of a patch in pixels")
         parser.add_argument("--json", action="store_true", help="one JSON line instead of words")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        taken: list[Taken] = []
+        refused: list[str] = []
         try:
-            modalities.find(options["modality"])
+            stated = _read_statement(options)
             with transaction.atomic():
-                taken = [pair for path in options["paths"] for pair in self.take(path, options)]
+                for path in options["paths"]:
+                    self.take(path, stated, options, taken, refused)
                 patches = self.cut(taken, options)
-        except GeoquorumError as error:
-            raise CommandError(str(error)) from error
+        except BaseException as error:
+            files.forget(taken)
+            if isinstance(error, GeoquorumError):
+                raise CommandError(str(error)) from error
+            raise
         if options["json"]:
-            scenes = [
-                {"scene": scene.name, "region": scene.region.name, "files": [_facts(info) for info in infos]}
-                for scene, infos in taken
-            ]
-            self.stdout.write(json.dumps({"scenes": scenes, "patches": patches}))
+            self.stdout.write(json.dumps(_say(taken, refused, patches)))
             return
-        for _scene, infos in taken:
-            self.stdout.write("\n".join(info.describe() for info in infos))
+        for one in taken:
+            self.stdout.write("\n".join(one.words))
+        for sentence in refused:
+            self.stdout.write(f"Left out: {sentence}")
         for region, count in patches.items():
             self.stdout.write(f"Region {region}: {count} patches of {options['cell_m']} m are covered whole.")
 
-    def cut(self, taken: list[tuple[Scene, list[RasterInfo]]], options: dict[str, Any]) -> dict[str, int]:
-        """Number of patches of each region that something was taken into."""
-        regions = {scene.region_id: scene.region for scene, _infos in taken}
+    def cut(self, taken: list[Taken], options: dict[str, Any]) -> dict[str, int]:
+        """Number of patches of each region that a scene was taken into."""
+        scenes = [scene for one in taken for scene, _infos in one.scenes]
+        regions: dict[int, Region] = {scene.region_id: scene.region for scene in scenes}
         return {
             region.name: len(services.cut_patches(region=region, size_m=options["cell_m"], pixels=options["pixels"]))
             for region in regions.values()
         }
 
-    def take(self, path: Path, options: dict[str, Any]) -> list[tuple[Scene, list[RasterInfo]]]:
+    def take(
+        self, path: Path, stated: Statement, options: dict[str, Any], taken: list[Taken], refused: list[str]
+    ) -> None:
+        """Adds what one path gave to `taken`, and why something of it was left out to `refused`."""
         if slugify(options["project"]) != options["project"]:
             raise CommandError(
                 f"--project {options['project']!r} must be a slug: small letters, digits, hyphens and underscores."
             )
+        places, left = files.list_places(path, stated)
+        if not places:
+            raise CommandError(" ".join(left) or f"{path}: an empty folder. Give one with files in it.")
+        refused += left
         project, _created = Project.objects.get_or_create(
             slug=options["project"], defaults={"name": options["project"].replace("-", " ").capitalize()}
         )
         region = services.get_region(project=project, name=options["region"] or path.stem)
-        return services.ingest(
-            region=region,
-            paths=[path],
-            modality=options["modality"],
-            bands=options["bands"].split(",") if options["bands"] else None,
-            captured=_parse_date(options["date"]),
-            offset=options["offset"],
-            season=options["season"],
-        )
+        for place in places:
+            try:
+                taken.append(files.take_file(region=region, path=place, stated=stated))
+            except GeoquorumError as error:
+                if not options["skip_refused"]:
+                    raise
+                refused.append(str(error))
+        if not taken:
+            raise CommandError("Nothing was taken. " + " ".join(refused))
+
+
+def _read_statement(options: dict[str, Any]) -> Statement:
+    stated = Statement(
+        modality=options["modality"],
+        bands=tuple(options["bands"].split(",")) if options["bands"] else None,
+        captured=_parse_date(options["date"]),
+        offset=options["offset"],
+        season=options["season"],
+        epsg=options["epsg"],
+    )
+    files.check_statement(stated)
+    return stated
+
+
+def _say(taken: list[Taken], refused: list[str], patches: dict[str, int]) -> dict[str, Any]:
+    scenes = [
+        {"scene": scene.name, "region": scene.region.name, "files": [_facts(info) for info in infos]}
+        for one in taken
+        for scene, infos in one.scenes
+    ]
+    assets = [
+        {"uri": asset.uri, "sha256": asset.sha256, "modality": asset.modality, "epsg": asset.epsg}
+        for one in taken
+        for asset in one.assets
+        if asset.region_id is not None
+    ]
+    samples = sum(one.samples for one in taken)
+    return {"scenes": scenes, "patches": patches, "assets": assets, "samples": samples, "refused": refused}
 
 
 def _parse_date(text: str | None) -> datetime | None:
