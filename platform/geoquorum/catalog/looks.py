@@ -163,7 +163,7 @@ def _draw_shapes(asset: Asset) -> Picture:
         return list(zip((points[:, 0] - west) * stretch / step, (north - points[:, 1]) / step, strict=True))
 
     for shapes in sorted(found, key=lambda one: "Polygon" in str(one.info.geometry_types)):
-        colours = _choose_colours(shapes.attributes)
+        colours = _choose_colours(shapes.attributes, len(shapes.geometries))
         for shape, colour in list(zip(shapes.to_lonlat(), colours, strict=True))[:MOST_SHAPES]:
             for part in shapely.get_parts(shape):
                 _draw_part(brush, part, place, colour)
@@ -187,16 +187,16 @@ def _draw_part(brush: ImageDraw.ImageDraw, part: Any, place: Callable[..., Any],
         brush.ellipse((x - 1, y - 1, x + 1, y + 1), fill=(*colour, 255))
 
 
-def _choose_colours(attributes: pa.Table) -> list[tuple[int, int, int]]:
+def _choose_colours(attributes: pa.Table, count: int) -> list[tuple[int, int, int]]:
     """By the tags of OpenStreetMap where there are any."""
     names = [(name, colour) for name, colour in (
         ("building", BUILDING), ("waterway", WATER), ("natural", GREEN), ("landuse", GREEN), ("leisure", GREEN)
     ) if name in attributes.column_names]  # fmt: skip
     if not names:
-        return [OTHER] * attributes.num_rows
+        return [OTHER] * count  # a table without columns has no rows either
     columns = [(attributes.column(name).to_pylist(), colour) for name, colour in names]
     found = []
-    for row in range(attributes.num_rows):
+    for row in range(count):
         tagged = [(values[row], colour) for values, colour in columns if values[row]]
         value, colour = tagged[0] if tagged else ("", OTHER)
         found.append(WATER if value == "water" else colour)

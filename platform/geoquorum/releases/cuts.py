@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fusion import grid
 from fusion.cutting import scene as cutting
 from fusion.cutting.files import Patches, open_chunk
 from fusion.cutting.planning import plan
 from fusion.cutting.scene import Chunk
 from geoquorum.catalog.models import Asset, Sample
 from geoquorum.catalog.pixels import RESAMPLING, Pixels, find_scene, kept_offset, list_bands, raster_of, remove_offset
+from geoquorum.catalog.windows import Windows, has_window
 
 # Patches of one part file. A worker holds less: Chunk.memory_bytes.
 CHUNK_BYTES = 2**28
@@ -45,10 +45,10 @@ class Cut:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCut:
-    """Chunks of one scene, and which cell of the plan each sample has (two samples may share one)."""
+    """Chunks of one scene; `places` [sample, row, column] are the cells of the plan that make up each patch."""
 
     chunks: tuple[Chunk, ...]
-    numbers: Ints
+    places: Ints
     asset: Asset
 
 
@@ -67,7 +67,7 @@ def hold(pixels: Pixels) -> Cut:
 def count_bytes(samples: Sequence[Sample], modality: str, season: str = "") -> int:
     """Bytes of the patches of samples of one region; 0 where they have no place to be cut at."""
     region = samples[0].region
-    if region is None or not all(sample.cell and sample.region_id == region.pk for sample in samples):
+    if region is None or not all(has_window(sample) and sample.region_id == region.pk for sample in samples):
         return 0
     scene = find_scene(region, modality, season)
     depths = [np.dtype(asset.dtype).itemsize for asset in scene.assets.all()]
@@ -86,16 +86,16 @@ def plan_cut(samples: Sequence[Sample], modality: str, season: str = "") -> Plan
         bands=tuple(list_bands(scene)),
         sha256=tuple(asset.sha256 for asset in assets) if all(asset.sha256 for asset in assets) else (),
     )
-    cells = [grid.parse_cell(sample.cell) for sample in samples]
-    number = {cell: place for place, cell in enumerate(dict.fromkeys(cells))}
+    windows = Windows.of(samples, samples[0].width_px or 32)
+    number = {cell: place for place, cell in enumerate(dict.fromkeys(windows.cells))}  # two samples may share one
     return PlannedCut(
         chunks=plan(
             [(files, list(number))],
-            pixels=samples[0].width_px or 32,
+            pixels=windows.pixels,
             resampling=RESAMPLING,
             chunk_bytes=CHUNK_BYTES,
         ),
-        numbers=np.array([number[cell] for cell in cells], dtype=np.int64),
+        places=np.array([number[cell] for cell in windows.cells], dtype=np.int64)[windows.places],
         asset=assets[0],
     )
 
@@ -111,22 +111,23 @@ def open_cut(planned: PlannedCut, folder: Path) -> Cut:
     def open_part(which: int) -> Patches:
         return open_chunk(chunks[which], folder)
 
-    shape = open_part(0).values.shape[1:]
+    bands, side = len(chunks[0].scene.bands), chunks[0].pixels
 
-    def read(places: Ints) -> Array:
-        numbers = planned.numbers[places]
-        values: Array = np.empty((len(numbers), *shape), chunks[0].dtype)
-        for which in np.unique(owner[numbers]).tolist():
-            here = owner[numbers] == which
-            values[here] = open_part(which).values[row[numbers[here]]]
-        return remove_offset(values, planned.asset)
+    def read(rows: Ints) -> Array:
+        cells, where = np.unique(planned.places[rows], return_inverse=True)
+        values: Array = np.empty((len(cells), bands, side, side), chunks[0].dtype)
+        for which in np.unique(owner[cells]).tolist():
+            here = owner[cells] == which
+            values[here] = open_part(which).values[row[cells[here]]]
+        windows = Windows(cells=[], pixels=side, places=where.reshape(len(rows), *planned.places.shape[1:]))
+        return remove_offset(windows.join(values), planned.asset)
 
     return Cut(
         bands=chunks[0].scene.bands,
         dtype=np.dtype(chunks[0].dtype),
-        shape=shape,
+        shape=(bands, side * planned.places.shape[1], side * planned.places.shape[2]),
         offset=kept_offset(planned.asset),
-        missing=missing[order][planned.numbers],
+        missing=missing[order][planned.places].mean(axis=(1, 2)),
         read=read,
     )
 

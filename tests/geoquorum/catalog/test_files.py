@@ -93,6 +93,14 @@ def test_shapes_are_kept_with_their_place_and_drawn(tmp_path: Path) -> None:
     assert tuple(drawn[drawn.shape[0] // 2, drawn.shape[1] // 2, :3]) == looks.BUILDING
 
 
+def test_shapes_without_attributes_are_drawn_too(tmp_path: Path) -> None:
+    bare = SHAPES | {"features": [SHAPES["features"][0] | {"properties": {}}]}
+    (tmp_path / "bare.geojson").write_text(json.dumps(bare))
+    ingest(tmp_path / "bare.geojson")
+    drawn = look_of(Asset.objects.get())
+    assert tuple(drawn[drawn.shape[0] // 2, drawn.shape[1] // 2, :3]) == looks.OTHER
+
+
 def test_an_envi_file_becomes_a_scene_that_names_what_it_was_made_of(tmp_path: Path) -> None:
     header = write_envi(tmp_path)
     ingest(header, "--region", "Taizhou")
