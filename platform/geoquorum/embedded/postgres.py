@@ -33,7 +33,8 @@ SETTINGS = {
     # The log writer beside takes the log of such an import off its own process.
     "wal_buffers": "64MB",
 }
-UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Statistics of what tests rolled back would lead the planner astray.
+UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 def _password() -> str:
