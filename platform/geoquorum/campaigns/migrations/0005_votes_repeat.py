@@ -9,7 +9,7 @@ Whoever writes a vote or a claim has written its assignment or locked its place 
 import django.db.models.deletion
 from django.db import migrations, models
 
-# A scalar subquery is one look into an index per row, whatever the planner believes of the tables' sizes.
+# A scalar subquery is one look per row and never a join; migration 0007 sees that it is a look into an index.
 VOTES = """
 CREATE FUNCTION campaigns_compare_votes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

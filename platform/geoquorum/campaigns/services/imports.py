@@ -90,7 +90,8 @@ def import_votes(
     voter = _find_experts(round, rows["voter"], kind, place, faults)
     faults.raise_if_any()
     sample = rows["sample"].to_numpy()
-    slot = _find_slots(round, sample, voter, is_answer, place, faults)
+    index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()}).sort_by("sample")
+    slot = _find_slots(round, index, sample, voter, is_answer, place, faults)
     order = np.lexsort((voter, sample))  # neighbours in the indexes are written together: half the database's time
     shared = _tabulate_shared(round, sample[order], voter[order])
     assignments = _tabulate_assignments(round, slot[order])
@@ -100,7 +101,7 @@ def import_votes(
         sums = beside.submit(_sum_up, rows, sample, is_answer, codes)
         copy_in(Assignment, pa.table(shared | assignments))
         copy_in(Vote, pa.table(shared | votes.result()))
-        _count_in(round, len(codes), *sums.result())
+        _count_in(round, index, len(codes), *sums.result())
     _count_own(round, voter, is_answer)
     detail = {"votes": len(rows), "source": source}
     record(project=campaign.project, actor=by, action="votes imported", subject=f"round {round.pk}", detail=detail)
@@ -153,15 +154,20 @@ def _find_experts(round: Round, names: pa.ChunkedArray, kind: str, place: Place,
 
 
 def _find_slots(
-    round: Round, sample: Ints, voter: Ints, is_answer: npt.NDArray[np.bool_], place: Place, faults: Faults
+    round: Round,
+    index: pa.Table,
+    sample: Ints,
+    voter: Ints,
+    is_answer: npt.NDArray[np.bool_],
+    place: Place,
+    faults: Faults,
 ) -> Ints:
     """The lowest free place of each answer (-1 for skips), under the lock of all rows concerned."""
     samples, which = np.unique(sample, return_inverse=True)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '64MB'")  # what triggers compare stays in memory
         cursor.execute(LOCK_ROWS, [round.pk, samples.tolist()])
-    inside = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()})["sample"].to_numpy()
-    for bad in np.flatnonzero(~np.isin(samples, inside)[which]).tolist():
+    for bad in np.flatnonzero(~np.isin(samples, index["sample"].to_numpy())[which]).tolist():
         faults.add(place(bad), f"names sample {sample[bad]}, which is not in this round")
     faults.raise_if_any()
     held = copy_out(PLACES, {"round": round.pk}, {"sample": pa.int64(), "slot": pa.int64(), "expert": pa.int64()})
@@ -227,9 +233,8 @@ def _sum_up(
     return samples, counts.sum(1), _write_arrays(counts)
 
 
-def _count_in(round: Round, classes: int, samples: Ints, votes: Ints, counts: list[str]) -> None:
+def _count_in(round: Round, index: pa.Table, classes: int, samples: Ints, votes: Ints, counts: list[str]) -> None:
     """Add the answers to places taken and posteriors."""
-    index = copy_out(SAMPLES, {"round": round.pk}, {"sample": pa.int64(), "row": pa.int64()}).sort_by("sample")
     rows = index["row"].to_numpy()[np.searchsorted(index["sample"].to_numpy(), samples)]
     with connection.cursor() as cursor:
         cursor.execute(
