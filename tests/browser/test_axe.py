@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 from geoquorum.campaigns.models import Campaign, ConsensusRun
 from tests import given
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SignIn = Callable[[Any, str], Page]
 GRAVE = ("serious", "critical")
 PAGES = ("/", "/campaigns/", "/campaigns/{open}/", "/campaigns/{open}/vote/", "/campaigns/{closed}/consensus/")

@@ -11,7 +11,7 @@ from geoquorum.campaigns.models import Assignment, Attempt, Campaign, Gold
 from geoquorum.campaigns.services.gold import choose_gold
 from tests import given
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SignIn = Callable[[Any, str], Page]
 RULES = {"qualification": {"threshold": 0.7, "samples": 5, "tries": 3}, "gold_share": 0.1}
 

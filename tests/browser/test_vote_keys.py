@@ -13,7 +13,7 @@ from geoquorum.catalog.models import Sample
 from tests import given
 from tests.browser.layout import check_layout
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SWAP = "[data-swap]"
 
 
@@ -139,7 +139,7 @@ def test_what_was_chosen_and_looked_at_goes_with_the_vote(voter: Any) -> None:
     assert not {"spectrum", "cards"} & set(second.views_opened)
     assert (second.second_code, second.is_sure) == ("", True)
     assert first.shown_at < first.decided_at
-    assert first.interface_version == "3"
+    assert first.interface_version == "4"
     assert Comment.objects.get(vote=first).text == "a park in the middle"
     assert Thread.objects.get().sample_id == first.sample_id
 

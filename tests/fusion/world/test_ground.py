@@ -37,6 +37,7 @@ def test_many_built_pixels_hold_several_materials(city: City, ground: Ground) ->
     assert ((built > 0).sum(axis=-1) > 1).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_roofs_cover_what_stewart_and_oke_state() -> None:
     # Building surface fraction, table 3; motorways through a patch and crowns over roofs may take some away.
     published = {0: (0.4, 0.6), 1: (0.4, 0.7), 2: (0.4, 0.7), 3: (0.2, 0.4), 4: (0.2, 0.4), 5: (0.2, 0.4)}

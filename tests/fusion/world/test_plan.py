@@ -44,6 +44,7 @@ def test_corners_of_a_city_are_corners_of_grid_cells(world: World) -> None:
         assert city.truth.shape == (city.size_px, city.size_px) == (640, 640)
 
 
+@pytest.mark.slow
 def test_most_cities_have_all_seventeen_classes_and_none_rules() -> None:
     counts = [
         np.bincount(cell_truth(city)[0].ravel(), minlength=17)

@@ -87,6 +87,7 @@ def test_a_consensus_needs_a_closed_round_with_votes_and_a_known_method():
         services.start_consensus(round=round, by=None)
 
 
+@pytest.mark.slow
 def test_2400_samples_of_ten_votes_get_a_row_by_each_method():
     close_with_panel(count=2_400, quota=10)
     run_jobs()

@@ -69,6 +69,7 @@ def test_the_data_folder_is_closed_to_others(server: PostgresServer) -> None:
         assert server.cluster.place.stat().st_uid != 0
 
 
+@pytest.mark.services
 def test_a_port_held_by_another_program_is_one_sentence(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -90,6 +91,7 @@ def test_another_database_server_on_the_port_is_not_taken_for_ours(server: Postg
         same_password.is_answering()
 
 
+@pytest.mark.services
 def test_after_kill_9_the_server_starts_again_and_no_committed_row_is_lost(folder: Path) -> None:
     server = PostgresServer(data_folder=folder / "killed").start()
     with psycopg.connect(server.owner_url, autocommit=True) as owner:
@@ -211,6 +213,7 @@ def _python_for_everyone(path: str) -> str | None:
     return None
 
 
+@pytest.mark.services
 @needs_root
 def test_an_ordinary_user_runs_the_server_as_themselves(folder: Path) -> None:
     packages = Path(psycopg.__file__).parents[1]

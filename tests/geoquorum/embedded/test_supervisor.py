@@ -138,6 +138,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.services
 def test_short_commands_side_by_side_share_one_database_and_leave_none(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
