@@ -20,6 +20,9 @@ from fusion.errors import PackError
 
 SHARD_BYTES = 4 * 2**30  # of 32 x 32 patches 130,000 of Sentinel-1: one shard is gathered by one call, the fastest way
 BLOCK_BYTES = 8 * 2**20  # checked, summed and written at a time, so that memory stays flat
+# hashed and written at a time: what was just read for the sum is still near, and ext4 takes smaller pieces with a third
+# of the effort of 8 MiB
+PIECE_BYTES = 128 * 2**10
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SAFETENSORS_DTYPES = {
     "bool": "BOOL",
@@ -57,9 +60,12 @@ class HashedFile:
 
     def write(self, data: Any) -> None:
         """Append bytes, or anything that lends its bytes."""
-        self._hash.update(data)
-        self._file.write(data)
-        self._bytes += memoryview(data).nbytes
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), PIECE_BYTES):
+            piece = view[start : start + PIECE_BYTES]
+            self._hash.update(piece)
+            self._file.write(piece)
+        self._bytes += len(view)
 
     def entry(self) -> dict[str, Any]:
         """`{"sha256", "bytes"}` of what was written."""

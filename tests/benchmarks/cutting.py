@@ -126,12 +126,13 @@ THREADS = {"OMP_NUM_THREADS": "1", "GDAL_NUM_THREADS": "1"}
 def measure_here(what: str, path: Path, folder: Path) -> Row:
     """Patches, CPU seconds and peak memory of one way, in this process."""
     tiny = make_file(folder / f"tiny{os.getpid()}.tif", 64)
-    prepare(what, tiny, folder)()
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        prepare(what, tiny, Path(place) / "tiny")()
+        work = prepare(what, path, Path(place) / "pack")
+        start = time.process_time()
+        patches = work()
+        seconds = time.process_time() - start
     tiny.unlink()
-    work = prepare(what, path, folder)
-    start = time.process_time()
-    patches = work()
-    seconds = time.process_time() - start
     stated = max(chunk.memory_bytes for chunk in plan_file(path, list_cells(path))) >> 20 if what == "ours" else None
     return {"patches": patches, "cpu_s": seconds, "peak_mb": find_peak_mb(), "stated_mb": stated}
 
@@ -176,17 +177,16 @@ def write(path: Path, cells: list[Cell], folder: Path) -> int:
         shape=(len(BANDS), PIXELS, PIXELS),
         chunks=(batch.values for chunk in chunks for batch in cut(chunk)),
     )
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        write_pack(
-            Path(place) / "pack",
-            name="cutting",
-            number=1,
-            samples=pa.table({"id": ids, "split": [""] * len(ids)}),
-            arrays={"sentinel2": array},
-            targets={},
-            provenance={},
-            seed=0,
-        )
+    write_pack(
+        folder,
+        name="cutting",
+        number=1,
+        samples=pa.table({"id": ids, "split": [""] * len(ids)}),
+        arrays={"sentinel2": array},
+        targets={},
+        provenance={},
+        seed=0,
+    )
     return len(ids)
 
 
