@@ -5,6 +5,7 @@ Decoders crash, loop and allocate without end on files that somebody made for it
 """
 
 import contextlib
+import ctypes
 import importlib
 import json
 import os
@@ -23,6 +24,17 @@ ROOT = Path(__file__).resolve().parents[1]
 KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONDONTWRITEBYTECODE")
 ANSWER, FAULT, REQUEST = "answer", "fault.json", "request.json"
 TOO_LONG, TOO_MUCH = -24, -25  # as ended by SIGXCPU and SIGXFSZ, which not every system has
+# A text of at most so many bytes is read without a child, which takes a third of a second to start: no reader of lines
+# spends more than two seconds and 100 MB on it, whatever it holds. What is packed, or decoded by others, never is.
+SMALL_BYTES = 2**19
+# No child calls anybody, and no library may do so because a file names an address (GDAL follows a "crs" of GeoJSON):
+# every library that asks for the surroundings' proxies is sent to a port where nothing listens.
+NOWHERE = "http://127.0.0.1:1"
+NO_NETWORK = {
+    **dict.fromkeys(("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"), NOWHERE),
+    "GDAL_HTTP_PROXY": NOWHERE, "GDAL_HTTPS_PROXY": NOWHERE, "PROJ_NETWORK": "OFF",
+}  # fmt: skip
+NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 NEXT_STEP = "Cut it into smaller parts, or look whether it is what it claims to be"
 
 
@@ -66,7 +78,7 @@ def _wait(folder: Path, allowed: Bounds, surroundings: Mapping[str, str]) -> tup
     plain = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment = plain | {
         "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), "HOME": str(folder), "LC_ALL": "C.UTF-8",
-        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **surroundings,
+        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **NO_NETWORK, **surroundings,
     }  # fmt: skip
     with (folder / "said").open("wb") as said:
         child = subprocess.Popen(
@@ -109,7 +121,7 @@ def _raise_again(fault: Mapping[str, str], about: str) -> None:
 
 
 def _bound(request: Mapping[str, Any]) -> None:
-    """Limits of this process; none can be raised again. Windows has none of them, and keeps the time alone."""
+    """Limits of this process; none can be lifted again. Windows has none of them, and keeps the time alone."""
     if sys.platform == "win32":
         return
     import resource
@@ -119,6 +131,9 @@ def _bound(request: Mapping[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (request["disk"], request["disk"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # elsewhere the limit of the address space is not kept
+        # Where this process has the right to it, a network of its own, in which there is nothing at all.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).unshare(NEW_NETWORK)
         resource.setrlimit(resource.RLIMIT_AS, (request["memory"], request["memory"]))
 
 

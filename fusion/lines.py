@@ -7,6 +7,7 @@ over with the same eyes (`look_over`) before they are read as columns.
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -126,7 +127,7 @@ def check_header(
     """Raise where a needed column is missing, a column stands twice, or one is not known."""
     missing = [name for name in needed if name not in names]
     unknown = [] if may_have_others else [name for name in names if name not in known]
-    twice = sorted({name for name in names if names.count(name) > 1} & {*known, *unknown})
+    twice = sorted({name for name, count in Counter(names).items() if count > 1} & {*known, *unknown})
     if missing or unknown or twice:
         raise faults.error(
             f"{faults.name}: columns missing: {', '.join(missing) or 'none'}; "

@@ -16,7 +16,8 @@ INK, PAPER, GRID = (31, 78, 121), (255, 255, 255), (225, 229, 234)
 
 def scale_levels(plane: FloatArray, low: float, high: float) -> Picture:
     """`low` to `high` as 0 to 255, cut at both ends; what is not finite is 0."""
-    level = (plane - np.float32(low)) * np.float32(255.0 / (high - low))
+    with np.errstate(over="ignore"):  # beyond the largest number is beyond the upper end
+        level = (plane - np.float32(low)) * np.float32(255.0 / (high - low))
     return np.clip(np.nan_to_num(level), 0, 255).astype(np.uint8)
 
 

@@ -20,6 +20,7 @@ from shapely.validation import explain_validity
 from annotation.exchange.areas import AreaFile, Coding, Rejected, TrainingArea, mark_areas, read_code
 from fusion.errors import BadInputError
 from fusion.scheme import Scheme
+from fusion.zips import has_more_members
 
 NAMESPACE = "http://www.opengis.net/kml/2.2"
 DOCUMENT = "doc.kml"
@@ -95,11 +96,11 @@ def _unpack(data: bytes, name: str) -> bytes:
         if len(data) > MOST_BYTES:
             raise BadInputError(f"{name} is larger than {MOST_BYTES >> 20} MiB; split it.")
         return data
+    if has_more_members(io.BytesIO(data), MOST_ENTRIES):
+        raise BadInputError(f"{name} packs more than {MOST_ENTRIES:,} files; it is not a KMZ of areas.")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
-            if len(entries) > MOST_ENTRIES:
-                raise BadInputError(f"{name} packs more than {MOST_ENTRIES:,} files; it is not a KMZ of areas.")
             documents = [entry for entry in entries if entry.filename.lower().endswith(".kml")]
             documents.sort(key=lambda entry: (entry.filename != DOCUMENT, entry.filename))
             if not documents:

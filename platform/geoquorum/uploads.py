@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
 
 from fusion.errors import BadInputError
+from geoquorum.storing import needing_room
 
 MOST_BYTES = 1 << 30
 LONGEST_STEM, LONGEST_ENDING = 50, 12  # letters; four bytes each still make a name that a disk takes
@@ -54,6 +56,14 @@ def keep_uploads(files: Sequence[UploadedFile]) -> Iterator[list[Path]]:
         yield [stack.enter_context(keep_upload(file)) for file in files]
 
 
+def check_whole(request: HttpRequest) -> None:
+    """Refuse a form that was cut on its way: of several files the first ones would be there, and the others not."""
+    stream = getattr(request, "_stream", None)  # counts what came of the length that was announced
+    came, announced = getattr(stream, "_pos", 0), getattr(stream, "limit", 0)
+    if came < announced:
+        raise BadInputError(f"Of {announced:,} bytes {came:,} came, then the connection ended. Send it again.")
+
+
 def tell_trouble(error: Exception) -> Trouble:
     """An error of a reader for a page: what was refused, and each bad place as a line of its own."""
     said = str(error)
@@ -74,6 +84,6 @@ def _name(sent: str) -> str:
 def _write(file: UploadedFile, path: Path) -> None:
     if (file.size or 0) > MOST_BYTES:
         raise BadInputError(f"The file is larger than {MOST_BYTES >> 20} MiB. Split it, or use the command line.")
-    with open(path, "wb") as target:
+    with needing_room(path.name), open(path, "wb") as target:
         for piece in file.chunks():
             target.write(piece)

@@ -1,12 +1,17 @@
 """Values that no column can hold are refused before or after the view, by everybody's door, and change nothing."""
 
+import itertools
+import json
+
 import pytest
 from django.db import transaction
 
 from geoquorum.accounts.models import Event
 from geoquorum.campaigns import access
 from geoquorum.campaigns.api import campaigns
-from tests.everything import World, digest_rows, is_json, list_routes
+from tests.everything import World, digest_rows, is_json, list_routes, undone
+from tests.form_fields import fill_forms
+from tests.listening import addresses_inside, listen
 
 pytestmark = pytest.mark.django_db
 ROUTES = list(dict.fromkeys(list_routes()))
@@ -69,3 +74,31 @@ def test_a_value_that_only_the_database_refuses_is_no_fault_of_the_server(world,
     words = "Nothing was changed" if kind == "text/html" else "nothing was stored"
     assert words in answer.content.decode()
     assert digest_rows() == before
+
+
+@pytest.mark.slow
+def test_an_address_in_any_form_or_body_is_called_by_nobody(world):
+    """Row B3: every form of every page, and every operation of the API, with one of twenty-five addresses in it."""
+    sent = 0
+    with listen() as listener:
+        urls = itertools.cycle(addresses_inside(listener.port))
+        for route in ROUTES:
+            url = next(urls)
+            address = world.address(route)
+            if is_json(route):
+                words = dict.fromkeys(("name", "reason", "label", "text", "uri", "url", "modality", "scheme"), url)
+                with undone():
+                    world.client("curator").post(address, json.dumps(world.body(route) | words), JSON["POST"])
+                sent += 1
+                continue
+            page = world.client("curator").get(address)
+            if page.streaming or not page.get("Content-Type", "").startswith("text/html"):
+                continue
+            for action, fields in fill_forms(page.content.decode(), url):
+                with undone():
+                    world.client("curator").post(action or address, fields)
+                sent += 1
+        assert listener.heard == []
+        listener.call()
+        assert len(listener.heard) == 1, "the listener must be able to hear"
+    assert sent > 60

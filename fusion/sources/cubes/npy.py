@@ -14,6 +14,7 @@ from numpy.lib import format as npy_format
 from fusion.errors import BadFileError
 from fusion.file_info import ArrayInfo, hash_file
 from fusion.ranges import Range
+from fusion.zips import has_more_members
 
 Stored = npt.NDArray[np.generic]
 MOST_HEADER = 10_000
@@ -135,6 +136,9 @@ def _map(path: Path, limits: CubeLimits) -> Stored:
 
 def _list_members(path: Path, limits: CubeLimits) -> list[str]:
     """Names of the arrays of an archive; what it claims is checked before anything is unpacked."""
+    with path.open("rb") as file:
+        if has_more_members(file, limits.members):
+            raise BadFileError(f"it has more than {limits.members} members, the most that are read")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()

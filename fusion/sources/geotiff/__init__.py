@@ -1,4 +1,4 @@
-"""Local GeoTIFFs and COGs: refused by name or read as they lie, cut to the grid, written whole."""
+"""Local GeoTIFFs, COGs and JPEG 2000: refused by name or read as they lie, cut to the grid, written whole."""
 
 from fusion.file_info import hash_file
 from fusion.source import Source
@@ -26,4 +26,4 @@ __all__ = [
     "write_cog",
 ]
 
-SOURCE = Source(name="geotiff", title="GeoTIFF or COG on a local disk", suffixes=SUFFIXES, inspect=inspect)
+SOURCE = Source(name="geotiff", title="GeoTIFF, COG or JPEG 2000 on a local disk", suffixes=SUFFIXES, inspect=inspect)

@@ -23,11 +23,12 @@ from fusion.sources.geotiff.naming import (
     name_file_band,
     normalise_band,
 )
-from fusion.sources.geotiff.opening import open_raster
+from fusion.sources.geotiff.opening import JP2_SUFFIX, open_raster
 from fusion.spectrum import declare_bands
 from fusion.spectrum import name_bands as name_cube_bands
 
-SUFFIXES = (".tif", ".tiff")
+SUFFIXES = (".tif", ".tiff", JP2_SUFFIX)
+QUALITY_MASKS = "MSK_"  # of Sentinel-2 products: they carry the names of bands and are none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +77,14 @@ def _inspect_folder(folder: Path, modality: Modality, limits: Limits, statement:
     chosen: dict[str, RasterInfo] = {}
     for path in files:
         band = name_file_band(path, modality.band_names)
-        if band in modality.band_names:
+        if band in modality.band_names and not path.name.startswith(QUALITY_MASKS):
             info = _inspect_file(path, modality, limits, replace(statement, bands=(band,)), scene=folder.name)
             if band not in chosen or info.pixel_size < chosen[band].pixel_size:
                 chosen[band] = info
     if not chosen:
         raise BadRasterError(
-            f"{folder}: no band of {modality.name} among its {len(files)} GeoTIFFs. A band file carries its "
-            f"band's name, such as {modality.band_names[0]}.tif; give stacks one by one, convert JPEG 2000 to GeoTIFF."
+            f"{folder}: no band of {modality.name} among its {len(files)} rasters. A band file carries its "
+            f"band's name, such as {modality.band_names[0]}.tif; give stacks one by one."
         )
     taken = {info.path for info in chosen.values()}
     left = [path.name for path in files if path not in taken]

@@ -19,14 +19,16 @@ DRIVERS = {"GTiff", "COG", "PNG", "JPEG", "MEM"}
 # GDAL keeps these for itself: they open nothing by themselves, and the first two are never asked to
 HARMLESS = {"Memory", "DERIVED"}
 SKIP = ("GDAL_SKIP", "OGR_SKIP")
-LEAST_GDAL = "3.6"
+# GDAL's files far away open by any driver, since they are no driver: an ending that no address has lets none through
+NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".nothing", "GDAL_HTTP_MAX_RETRY": "0"}
+LEAST_GDAL, LEAST_RASTERIO = "3.6", (1, 4)
 
 
 def inspect_all(
     paths: list[str], modality: str, limits: dict[str, Any], bands: list[str] | None, offset: float | None,
     captured: str | None,
 ) -> bytes:  # fmt: skip
-    """What files hold, as JSON, and which drivers were left out."""
+    """What files hold, as JSON."""
     check_process()
     infos = inspect(
         paths,
@@ -36,8 +38,7 @@ def inspect_all(
         offset=offset,
         captured=datetime.fromisoformat(captured) if captured else None,
     )
-    skipped = {name: os.environ[name] for name in SKIP if name in os.environ}
-    return json.dumps({"infos": [_write_down(asdict(info)) for info in infos], "skipped": skipped}).encode()
+    return json.dumps([_write_down(asdict(info)) for info in infos]).encode()
 
 
 def list_drivers() -> bytes:
@@ -56,14 +57,17 @@ def check_process() -> None:
     """Begin once more without all other drivers where there are any; refuse to begin where that did not help."""
     if not GDALVersion.runtime().at_least(LEAST_GDAL):
         raise BadInputError(f"GDAL {rasterio.__gdal_version__} is older than {LEAST_GDAL}: uploads are not opened.")
+    if tuple(int(part) for part in rasterio.__version__.split(".")[:2]) < LEAST_RASTERIO:
+        raise BadInputError(f"rasterio {rasterio.__version__} is older than 1.4: uploads are not opened.")
     others = find_drivers() - DRIVERS - HARMLESS
-    if not others:
-        return
-    if all(name not in os.environ for name in SKIP):
+    if others and all(name not in os.environ for name in SKIP):
         names = ",".join(sorted(others))
         command = [sys.executable, "-P", "-m", "fusion.bounded"]
-        os.execve(sys.executable, command, os.environ | dict.fromkeys(SKIP, names))
-    raise BadInputError(f"GDAL keeps the drivers {', '.join(sorted(others))}: uploads are not opened with them.")
+        os.execve(sys.executable, command, os.environ | dict.fromkeys(SKIP, names) | NO_NETWORK)
+    if others:
+        raise BadInputError(f"GDAL keeps the drivers {', '.join(sorted(others))}: uploads are not opened with them.")
+    if missing := [name for name, value in NO_NETWORK.items() if os.environ.get(name) != value]:
+        raise BadInputError(f"The setting {missing[0]} is not as it must be: uploads are not opened.")
 
 
 def _write_down(held: dict[str, Any]) -> dict[str, Any]:

@@ -8,18 +8,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fusion.bounded import Bounds, run_bounded
 from fusion.modality import Modality
 from fusion.source import Limits, RasterInfo
+from fusion.sources.geotiff.upload_child import DRIVERS, HARMLESS, NO_NETWORK, SKIP, find_drivers
 
 CHILD = "fusion.sources.geotiff.upload_child:inspect_all"
 BOUNDS = Bounds(seconds=300, memory_bytes=4 * 2**30)
 MOMENTS = ("captured_from", "captured_to")
-# what a child found it must leave out: the next is told, and starts but once
-_skipped: dict[str, str] = {}
 LISTS = ("bands", "used", "transform", "lonlat_bounds", "notes", "wavelengths_nm")
 
 
@@ -34,11 +34,10 @@ def inspect_upload(
 ) -> list[RasterInfo]:
     """As `inspect` says it, of files that are not trusted; `modality` must be one of those declared."""
     names = [str(Path(path).absolute()) for path in paths]
-    content = run_bounded(
+    content = run_pinned(
         CHILD,
         about=", ".join(Path(name).name for name in names[:3]),
         bounds=BOUNDS,
-        surroundings=_skipped,
         paths=names,
         modality=modality.name,
         limits=asdict(limits or Limits()),
@@ -46,9 +45,19 @@ def inspect_upload(
         offset=offset,
         captured=captured.isoformat() if captured else None,
     )
-    answer = json.loads(content)
-    _skipped.update(answer["skipped"])
-    return [_revive(held) for held in answer["infos"]]
+    return [_revive(held) for held in json.loads(content)]
+
+
+def run_pinned(function: str, *, about: str, bounds: Bounds, **words: Any) -> bytes:
+    """As `run_bounded`, in a child whose GDAL starts with five drivers; `function` calls `check_process` first."""
+    return run_bounded(function, about=about, bounds=bounds, surroundings=pin_drivers(), **words)
+
+
+@cache
+def pin_drivers() -> dict[str, str]:
+    """Surroundings in which the same GDAL as this one starts without all other drivers, and reaches no network."""
+    others = find_drivers() - DRIVERS - HARMLESS
+    return dict.fromkeys(SKIP, ",".join(sorted(others))) | NO_NETWORK
 
 
 def _revive(held: dict[str, Any]) -> RasterInfo:

@@ -15,6 +15,13 @@ from fusion.sources.geotiff.opening import open_raster
 from fusion.sources.geotiff.reading import Mask, Raster, Stored, describe_file, find_indexes, read_part
 from fusion.sources.geotiff.warping import restore_dtype, widen
 
+# A CRS in PROJ's words alone knows no way to other datums: pictures of Great Britain lay 110 m beside their place. With
+# the WGS 84 of EPSG below it, PROJ finds the shift.
+MERCATOR = (
+    'PROJCS["Web mercator",{base},PROJECTION["Mercator_1SP"],PARAMETER["central_meridian",{lon!r}],'
+    'PARAMETER["scale_factor",1],PARAMETER["false_easting",0],PARAMETER["false_northing",0],UNIT["metre",1],'
+    'EXTENSION["PROJ4","+proj=webmerc +lon_0={lon!r} +datum=WGS84 +units=m +no_defs"]]'
+)
 # radius of the sphere of web mercator (EPSG:3857), metres
 SPHERE_M = 6_378_137.0
 
@@ -31,7 +38,7 @@ def read_for_web(
     with open_raster(file.path) as dataset:
         middle = (dataset.bounds.left + dataset.bounds.right) / 2, (dataset.bounds.bottom + dataset.bounds.top) / 2
         meridian = float(transform(dataset.crs, "EPSG:4326", [middle[0]], [middle[1]])[0][0])
-        mercator = CRS.from_string(f"+proj=webmerc +lon_0={meridian!r} +datum=WGS84 +units=m +no_defs")
+        mercator = turn_mercator(meridian)
         west, south, east, north = transform_bounds(dataset.crs, mercator, *dataset.bounds)
         step = max(east - west, north - south) / longest_side
         width, height = max(1, round((east - west) / step)), max(1, round((north - south) / step))
@@ -55,6 +62,11 @@ def read_for_web(
         )
     shown, valid = restore_dtype(target, array.dtype)
     return shown, valid, (*_to_degrees(west, south, meridian), *_to_degrees(east, north, meridian))
+
+
+def turn_mercator(meridian: float) -> CRS:
+    """Web mercator (EPSG:3857) whose x is 0 at a meridian in degrees."""
+    return CRS.from_wkt(MERCATOR.format(base=CRS.from_epsg(4326).to_wkt(), lon=meridian))
 
 
 def _to_degrees(x: float, y: float, meridian: float) -> tuple[float, float]:

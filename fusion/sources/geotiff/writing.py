@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from rasterio.crs import CRS
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetWriter
 from rasterio.shutil import copy as copy_raster
 from rasterio.transform import Affine
@@ -50,6 +51,10 @@ def write_cog(
                 offset, scale, tags or {}, overview_resampling,
             )  # fmt: skip
         os.replace(partial, path)
+    except RasterioError as error:
+        raise BadInputError(
+            f"{path.name}: cannot be written ({error}). Look whether there is room on the disk, then try again."
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     return path

@@ -27,11 +27,14 @@ LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})?")
 
 @dataclass(frozen=True, kw_only=True)
 class PostLimits:
-    """The longest line in bytes, the longest text in characters, and the most rows of one table."""
+    """The longest line in bytes, the longest text in characters, and the most rows of one table.
+
+    So many rows are held and stored at once in less than 512 MB; longer tables come in parts.
+    """
 
     line_bytes: int = 1_000_000
     text: int = 10_000
-    rows: int = 1_000_000
+    rows: int = 100_000
 
 
 def read_posts(path: Path, limits: PostLimits | None = None) -> list[PostRow]:

@@ -46,7 +46,7 @@ def import_samples(request: HttpRequest, slug: str, file: File[UploadedFile], ce
     """A CSV or Parquet table of samples into a project, all or nothing. For curators."""
     project = _find_project(request, slug)
     with keep_upload(file) as path:
-        return {"taken": take_samples(project=project, path=path, by=request.user, cell_m=cell_m)}
+        return {"taken": take_samples(project=project, path=path, by=request.user, cell_m=cell_m, is_upload=True)}
 
 
 @router.post(
@@ -67,7 +67,9 @@ def import_areas(
     project, alphabet = _find_project(request, slug), schemes.find(scheme)
     with keep_upload(file) as path, transaction.atomic():
         place = services.get_region(project=project, name=region, is_simulated=project.is_simulated)
-        taken, new = take_areas(region=place, path=path, scheme=alphabet, by=request.user, coding=coding)
+        taken, new = take_areas(
+            region=place, path=path, scheme=alphabet, by=request.user, coding=coding, is_upload=True
+        )
     marked = [f"{taken.areas[at].name}: {'; '.join(marks)}" for at, marks in taken.marks.items()]
     return {"areas": len(taken.areas), "new": new, "rejected": [str(one) for one in taken.rejected], "marked": marked}
 

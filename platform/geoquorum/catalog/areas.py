@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from annotation.exchange.areas import AreaFile, Coding, TrainingArea
 from annotation.exchange.kml import read_file
+from annotation.exchange.kml_uploads import read_upload
 from fusion import grid
 from fusion.areas import Area, Balance, Patch, Sampled, sample_areas
 from fusion.errors import BadInputError
@@ -24,6 +25,7 @@ from fusion.scheme import Scheme
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
 from geoquorum.catalog.models import Reference, Region, Sample
+from geoquorum.storing import hold
 
 BATCH = 5_000
 LONGEST_BLOCK = 60
@@ -31,14 +33,17 @@ LONGEST_BLOCK = 60
 
 @transaction.atomic
 def take_areas(
-    *, region: Region, path: Path, scheme: Scheme, by: User | None, coding: Coding = "code"
+    *, region: Region, path: Path, scheme: Scheme, by: User | None, coding: Coding = "code", is_upload: bool = False
 ) -> tuple[AreaFile, int]:
     """Add the good areas of a file to a region; returns what the file held and the number of new samples.
 
     An area that is there already (the same outline in the same project) is not added twice, only its class is noted
-    as one more reference. BadInputError where the file holds no area.
+    as one more reference. BadInputError where the file holds no area. What somebody sent (`is_upload`) is read in a
+    child process with bounds, but for small texts.
     """
-    file = read_file(path, scheme, coding=coding)
+    read = read_upload if is_upload else read_file
+    file = read(path, scheme, coding=coding)
+    hold(f"areas {region.project_id}")
     source = f"training area: {path.name}"[:80]
     wanted = {_key(area): (area, file.marks.get(place, ())) for place, area in enumerate(file.areas)}
     there = set(_known(region, wanted).values_list("key", flat=True))

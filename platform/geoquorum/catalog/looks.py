@@ -28,6 +28,7 @@ from fusion.sources.point_cloud import read_points
 from fusion.sources.stations import read_series
 from fusion.sources.vectors import read_layer
 from fusion.sources.video import read_frame, read_video_frames
+from geoquorum.catalog.checking import check_file
 from geoquorum.catalog.models import Asset, Scene
 from geoquorum.catalog.pictures import spread_bands
 from geoquorum.catalog.pixels import declare, raster_of
@@ -53,6 +54,7 @@ def draw_asset(asset: Asset) -> bytes:
     if draw is None and not asset.dtype:
         raise BadInputError(f"{Path(asset.uri).name}: of {asset.modality} there is no picture.")
     chosen = draw or _draw_array
+    check_file(asset)
     return _keep(f"asset {asset.modality}", [asset], lambda: chosen(asset))
 
 

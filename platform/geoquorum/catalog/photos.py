@@ -11,8 +11,9 @@ from fusion.errors import BadInputError
 from fusion.source import Photo
 from fusion.sources.photos import read_photo
 from fusion.sources.photos.uploads import read_uploads
-from geoquorum.catalog.media import store_photo
+from geoquorum.catalog.media import forget_unused, store_photo
 from geoquorum.catalog.models import Region, Sample
+from geoquorum.storing import hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,13 @@ def ingest_photos(*, region: Region, paths: Sequence[Path], is_upload: bool = Fa
     photos = read_uploads(paths) if is_upload else [read_photo(path) for path in paths]
     if not photos:
         raise BadInputError("No photo was named.")
-    with transaction.atomic():
-        return [_take(region, photo) for photo in photos]
+    try:
+        with transaction.atomic():
+            hold(f"photos {region.project_id}")
+            return [_take(region, photo) for photo in photos]
+    except BaseException:
+        forget_unused(region.project, photos)
+        raise
 
 
 def _take(region: Region, photo: Photo) -> TakenPhoto:

@@ -14,6 +14,7 @@ from fusion.modality import Band, Modality
 from fusion.source import RasterFile
 from fusion.sources import geotiff
 from fusion.spectrum import declare_bands
+from geoquorum.catalog.checking import check_file
 from geoquorum.catalog.models import Asset, Region, Sample, Scene
 from geoquorum.catalog.windows import Windows, has_window
 
@@ -93,7 +94,8 @@ def _own_bands(asset: Asset) -> list[Band]:
 
 
 def raster_of(asset: Asset) -> RasterFile:
-    """The file behind an asset, as the reader wants it."""
+    """The file behind an asset, as the reader wants it; one that has changed since it was taken in is refused."""
+    check_file(asset)
     return RasterFile(path=Path(asset.uri), bands=tuple(asset.bands), nodata=asset.nodata)
 
 

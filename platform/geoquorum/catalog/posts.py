@@ -13,12 +13,14 @@ from fusion.source import Photo, PostRow
 from fusion.sources.photos import read_photo
 from fusion.sources.photos.uploads import read_uploads
 from fusion.sources.posts import read_posts
+from fusion.sources.posts.uploads import read_upload
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
-from geoquorum.catalog.media import find_photo, remove_media, store_photo
+from geoquorum.catalog.media import find_photo, forget_unused, remove_media, store_photo
 from geoquorum.catalog.models import Post, Region, Sample
 from geoquorum.catalog.photos import place_of
 from geoquorum.catalog.pseudonyms import hash_author, hash_source
+from geoquorum.storing import hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +36,23 @@ class TakenPosts:
 def ingest_posts(*, region: Region, path: Path, is_upload: bool = False) -> TakenPosts:
     """One sample of kind post per row; pictures lie beside the table. A post that is here already stays as it is.
 
-    Neither the author's name nor the post's own number is stored: only their keyed hashes. Pictures that somebody sent
-    (`is_upload`) are decoded in a child process with bounds.
+    Neither the author's name nor the post's own number is stored: only their keyed hashes. What somebody sent
+    (`is_upload`) is read and decoded in child processes with bounds, but for small tables.
     """
-    rows = read_posts(path)
+    rows = read_upload(path) if is_upload else read_posts(path)
     images = _read_images(path, rows, is_upload)
+    try:
+        return _store(region, rows, images)
+    except BaseException:
+        forget_unused(region.project, images.values())
+        raise
+
+
+def _store(region: Region, rows: list[PostRow], images: dict[str, Photo]) -> TakenPosts:
+    """The rows that are new, all of them or none."""
     keys = {row.source_id: hash_source(region.project, row.source_id) for row in rows}
     with transaction.atomic():
+        hold(f"posts {region.project_id}")  # the same table sent twice at once is taken once
         there = Post.objects.filter(sample__project=region.project, source_key__in=keys.values())
         known = set(there.values_list("source_key", flat=True))
         new = [row for row in rows if keys[row.source_id] not in known]

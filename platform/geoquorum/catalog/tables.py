@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.exchange.table_files import TableFile, read_table
+from annotation.exchange.table_uploads import read_upload
 from fusion import grid
 from fusion.errors import BadInputError
 from fusion.lines import Faults
@@ -18,6 +19,7 @@ from geoquorum.accounts.services import record
 from geoquorum.catalog.models import Region, Sample
 from geoquorum.catalog.services import get_region
 from geoquorum.copying import copy_in, copy_out
+from geoquorum.storing import hold
 
 TIME = pa.timestamp("us", tz="UTC")
 COLUMNS = {
@@ -41,15 +43,20 @@ LARGEST_SIDE = 100_000
 KEYS = "SELECT key FROM catalog_sample WHERE project_id = %(project)s AND kind = %(kind)s"
 
 
-def take_samples(*, project: Project, path: Path, by: User | None, cell_m: int | None = None) -> int:
+def take_samples(
+    *, project: Project, path: Path, by: User | None, cell_m: int | None = None, is_upload: bool = False
+) -> int:
     """Add the samples of a CSV or Parquet file; returns their number. BadInputError names bad rows, and none is taken.
 
     Columns: `sample` (a key, once per kind in the project) and perhaps those of COLUMNS; `kind` is patch where it is
     left out, regions are made where they are new. With `cell_m` samples that have a place and no cell get the grid
-    cell of that size in metres.
+    cell of that size in metres. What somebody sent (`is_upload`) is read in a child process with bounds, but for
+    small texts.
     """
-    file = read_table(path, COLUMNS, NEEDED)
+    read = read_upload if is_upload else read_table
+    file = read(path, COLUMNS, NEEDED)
     with transaction.atomic():
+        hold(f"samples {project.pk}")  # the same table sent twice at once is taken once, and then refused by its keys
         count = _store(project, file, cell_m)
         detail = {"samples": count, "file": path.name[:200]}
         record(project=project, actor=by, action="samples imported", subject=f"project {project.pk}", detail=detail)

@@ -18,6 +18,7 @@ from geoquorum.accounts.models import Project, Role, User
 from geoquorum.accounts.services import record, refuse_former
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.campaigns.services.adjudication import last_decision
+from geoquorum.catalog.media import MODALITIES as PHOTOS
 from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, LeaseLost, cancel_parts, enqueue
 from geoquorum.releases.ballots import read_votes
@@ -195,6 +196,7 @@ def _check_request(
     for entry in wanted:
         modalities.find(entry["modality"])
     names = [entry["modality"] for entry in wanted]
+    _refuse_photos(run, names)
     if not names or len(names) != len(set(names)):
         raise BadInputError("A version needs at least one modality, each with one season.")
     check_design(design)
@@ -202,6 +204,17 @@ def _check_request(
         raise BadInputError(f"Choose consensus rows by status: {', '.join(STATUSES)}.")
     if unknown := set(without_flags) - set(FLAGS):
         raise BadInputError(f"Unknown flag {sorted(unknown)[0]!r}. Known: {', '.join(FLAGS)}.")
+
+
+def _refuse_photos(run: ConsensusRun, names: list[str]) -> None:
+    """Photos leave reviewed or blurred alone (faces, number plates), and nothing here marks one as either."""
+    photos = sorted(set(names) & set(PHOTOS))
+    if photos or (not names and run.rows.filter(sample__assets__modality__in=PHOTOS).exists()):
+        raise BadInputError(
+            f"The photos of {run.campaign} ({', '.join(photos) or 'street_view'}) cannot go into a version: faces and "
+            "number plates on them are neither reviewed nor blurred, and this version would carry them out. Choose "
+            "modalities of scenes for the ground where they were taken; votes and labels go in with these."
+        )
 
 
 def _change(version: DatasetVersion, **values: Any) -> None:

@@ -112,7 +112,7 @@ def npy_bytes(array) -> bytes:
         ([("..\\evil.npy", npy_bytes(CUBE))], "nothing is unpacked"),
         ([("readme.txt", b"hello")], "no array of NumPy"),
         ([("inner.npz", b"PK")], "no array of NumPy"),
-        ([(f"{n}.npy", npy_bytes(CUBE)) for n in range(65)], "65 members"),
+        ([(f"{n}.npy", npy_bytes(CUBE)) for n in range(65)], "more than 64 members"),
         ([("bomb.npy", header("(100000000,)", "|u1") + bytes(10**8))], None),
         ([("lie.npy", header("(100,)") + b"1234")], "claims 200 bytes"),
         ([("a.npy", b"not an array")], "no NumPy array"),

@@ -1,5 +1,6 @@
 """Shapes: opened by one driver in a process of its own, valid, in a CRS that is known; disguises change nothing."""
 
+import contextlib
 import json
 import sqlite3
 
@@ -11,6 +12,7 @@ import shapely
 from fusion.errors import BadFileError
 from fusion.sources.vectors import inspect_layers, read_buildings, read_layer
 from fusion.sources.vectors.buildings import find_height
+from tests.listening import listen
 
 SQUARE = [[11.0, 48.0], [11.001, 48.0], [11.001, 48.001], [11.0, 48.001], [11.0, 48.0]]
 BOW = [[11.0, 48.0], [11.001, 48.001], [11.001, 48.0], [11.0, 48.001], [11.0, 48.0]]
@@ -42,6 +44,20 @@ def refused(path) -> str:
         inspect_layers(path)
     assert path.name in str(caught.value)
     return str(caught.value)
+
+
+def test_a_crs_by_its_address_is_called_by_nobody(tmp_path):
+    """Row B3: GDAL's reader of GeoJSON fetches what a CRS of type link names, in the very file that is sent."""
+    with listen() as listener:
+        link = {"type": "link", "properties": {"href": f"http://127.0.0.1:{listener.port}/crs", "type": "ogcwkt"}}
+        path = write(tmp_path / "a.geojson", feature(SQUARE), crs=link)
+        with contextlib.suppress(BadFileError):
+            inspect_layers(path)
+        assert listener.heard == []
+        pyogrio = pytest.importorskip("pyogrio")
+        with contextlib.suppress(Exception):
+            pyogrio.read_info(path)
+        assert listener.heard, "where nothing stops it, it calls"
 
 
 def test_geojson_is_taken_with_broken_rings_mended_and_empty_rows_left_out(tmp_path):

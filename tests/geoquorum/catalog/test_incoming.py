@@ -152,7 +152,7 @@ def test_what_cannot_be_taken_is_said_on_the_page(
 def test_more_files_than_one_request_holds_are_refused_in_words(
     curator: Client, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geoquorum.catalog.incoming.MOST_FILES", 1)
+    monkeypatch.setattr("geoquorum.catalog.forms.MOST_FILES", 1)
     sent = [file("one.jpg", photo(1)), file("two.jpg", photo(2))]
     status, page = send(curator, project, "photos", files=sent, region="Köln")
     assert (status, "bring at most 1 at once" in page) == (400, True)

@@ -177,7 +177,7 @@ def test_a_product_folder_gives_the_finest_file_of_each_band(tmp_path: Path, sen
 
 def test_a_folder_without_bands_is_refused_by_name(tmp_path: Path, sentinel2: Modality) -> None:
     write_band(tmp_path / "scene" / "cloud_mask.tif")
-    with pytest.raises(BadRasterError, match="no band of sentinel2 among its 1 GeoTIFFs"):
+    with pytest.raises(BadRasterError, match="no band of sentinel2 among its 1 rasters"):
         inspect([tmp_path / "scene"], sentinel2)
 
 
