@@ -29,7 +29,8 @@ class RunSpec:
     `network` and `objective` are objects with a `name` and that kind's own options. `modalities` are arrays of the
     pack (the task's own where empty). `epochs` ends the run, and `max_seconds` of training does if it comes first:
     the schedule follows whichever is further on. `warm_up` is a share of the run. `checkpoint_every` counts steps.
-    `select_by` says which checkpoint is reported: best validation metric, least validation loss, or the last.
+    `select_by` says which checkpoint is reported: best validation metric, least validation loss, or the last. `order`
+    says how an epoch is shuffled: whole, by blocks of neighbours (for packs larger than memory), or by the pack's size.
     """
 
     task: str
@@ -47,6 +48,7 @@ class RunSpec:
     schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
     warm_up: float = 0.05
     augment: bool = True
+    order: Literal["auto", "whole", "blocks"] = "auto"
     select_by: Literal["metric", "loss", "last"] = "metric"
     calibration: Literal["none", "temperature"] = "none"
     baselines: tuple[Baseline, ...] = ("majority_class", "random_forest")

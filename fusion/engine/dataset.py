@@ -1,30 +1,21 @@
 """From a pack to batches: rows in a seeded order, arrays as stored, turned and mirrored."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from fusion.engine.head import FloatArray
+from fusion.engine.symmetries import Array, Rows, turn
+from fusion.engine.targets import TargetArray, TargetRows, read_targets
+from fusion.pack import PackArray
+from fusion.pack_order import shuffle_blocks
 
-Rows = npt.NDArray[np.int64]
-Array = npt.NDArray[Any]
-
-# The eight symmetries of a square; the first four keep the shape of a rectangle too.
-SYMMETRIES: tuple[Callable[[Array], Array], ...] = (
-    lambda image: image,
-    lambda image: image[..., ::-1, :],
-    lambda image: image[..., :, ::-1],
-    lambda image: image[..., ::-1, ::-1],
-    lambda image: image.swapaxes(-1, -2),
-    lambda image: image.swapaxes(-1, -2)[..., ::-1, :],
-    lambda image: image.swapaxes(-1, -2)[..., :, ::-1],
-    lambda image: image.swapaxes(-1, -2)[..., ::-1, ::-1],
-)
+MOST_WHOLE_BYTES = 8 * 2**30  # larger packs are read by blocks: few machines keep them in memory beside all else
 
 
 class Gathers(Protocol):
@@ -45,27 +36,36 @@ class MemoryArray:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Samples on a device: stored arrays by name, the rows to learn from, and the rows to be measured against."""
+    """Samples on a device: stored arrays by name, the rows to learn from, and the rows to be measured against.
+
+    `targets` are those that were asked for as they are stored, by target and by part.
+    """
 
     inputs: dict[str, Tensor]
     target: Tensor
     truth: Tensor
+    targets: dict[str, dict[str, TargetRows]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Reads batches. `target` is what is learned, `truth` what is measured; both have one row per sample."""
+    """Reads batches. `target` is what is learned, `truth` what is measured; both have one row per sample.
+
+    `targets` (fusion.engine.targets.open_targets) are read from the pack batch by batch: masks, fields, boxes, tracks.
+    """
 
     arrays: Mapping[str, Gathers]
     target: FloatArray
     truth: FloatArray
     device: torch.device
+    targets: Mapping[str, Mapping[str, TargetArray]] = field(default_factory=dict)
 
     def read(self, rows: Rows, symmetries: Rows | None = None) -> Batch:
         """The batch of these rows, each turned by its symmetry where given."""
         inputs = read_inputs(self.arrays, rows, self.device, symmetries)
         target, truth = (torch.from_numpy(part[rows]).to(self.device) for part in (self.target, self.truth))
-        return Batch(inputs=inputs, target=target, truth=truth)
+        targets = read_targets(self.targets, rows, self.device, symmetries)
+        return Batch(inputs=inputs, target=target, truth=truth, targets=targets)
 
 
 def read_inputs(
@@ -78,23 +78,24 @@ def read_inputs(
     return {name: torch.from_numpy(values).to(device, non_blocking=True) for name, values in stored.items()}
 
 
-def turn(values: Array, symmetries: Rows) -> Array:
-    """Samples [n, ..., y, x], each under its own symmetry (0-7; 0-3 where y and x differ): all sensors allow it."""
-    out = np.empty_like(values)
-    for number in np.unique(symmetries):
-        chosen = symmetries == number
-        out[chosen] = SYMMETRIES[number](values[chosen])
-    return out
+def shuffle(rows: Rows, *, seed: int, epoch: int, by_blocks: bool = False) -> Rows:
+    """The order of an epoch; a pure function of the seed and the epoch, so that a run goes on from any batch of it.
 
-
-def draw_symmetries(count: int, *, is_square: bool, seed: int, epoch: int, batch: int) -> Rows:
-    """A symmetry per sample: a pure function of seed and place in the run, so that a resumed run is the same."""
-    return np.random.default_rng([seed, 1, epoch, batch]).integers(8 if is_square else 4, size=count)
-
-
-def shuffle(rows: Rows, *, seed: int, epoch: int) -> Rows:
-    """The order of an epoch; a pure function of the seed and the epoch."""
+    `by_blocks` reads neighbours together, for packs that lie on a disk rather than in memory (fusion.pack_order).
+    """
+    if by_blocks:
+        return shuffle_blocks(rows, seed=seed, epoch=epoch)
     return np.random.default_rng([seed, 0, epoch]).permutation(rows)
+
+
+def is_read_by_blocks(order: str, arrays: Iterable[PackArray]) -> bool:
+    """Whether an epoch is shuffled by blocks: as the spec says, or by the size of what is read, where it says `auto`.
+
+    The size of the pack decides, not the memory of this machine: the same run has the same order everywhere.
+    """
+    if order != "auto":
+        return order == "blocks"
+    return sum(prod(array.shape) * array.dtype.itemsize for array in arrays) > MOST_WHOLE_BYTES
 
 
 def count_batches(samples: int, batch_size: int) -> int:

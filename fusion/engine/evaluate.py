@@ -14,12 +14,12 @@ from fusion import task as tasks
 from fusion.baselines import majority
 from fusion.engine.calibrate import fit_temperature
 from fusion.engine.checkpoint import Checkpoint
-from fusion.engine.dataset import Rows
 from fusion.engine.head import FloatArray, read_target_info
 from fusion.engine.normalise import describe_inputs
 from fusion.engine.predict import Predictor, find_checkpoint, open_predictor
 from fusion.engine.restore import check_inputs, check_target
 from fusion.engine.session import Session
+from fusion.engine.symmetries import Rows
 from fusion.pack import Pack
 from fusion.run import (
     Baseline,

@@ -13,13 +13,14 @@ from safetensors.numpy import load_file
 
 from fusion.engine import head as heads
 from fusion.engine.checkpoint import Checkpoint, list_steps, read_checkpoint
-from fusion.engine.dataset import Array, Gathers, MemoryArray, Rows, read_inputs
+from fusion.engine.dataset import Gathers, MemoryArray, read_inputs
 from fusion.engine.head import FloatArray, Head, TargetInfo
 from fusion.engine.network import FusionNetwork
 from fusion.engine.normalise import InputSpec, Normalise, describe_inputs
 from fusion.engine.restore import check_inputs, read_target, restore_network
 from fusion.engine.session import Session
 from fusion.engine.setup import find_device
+from fusion.engine.symmetries import Array, Rows
 from fusion.errors import BadInputError, CheckpointError, SpecError
 from fusion.pack import Pack
 from fusion.run import PredictSpec, check_pack, read_json, write_json

@@ -10,12 +10,13 @@ from fusion import task as tasks
 from fusion.engine import head as heads
 from fusion.engine import network as networks
 from fusion.engine import objective as objectives
-from fusion.engine.dataset import Reader, Rows, count_batches
+from fusion.engine.dataset import Reader, count_batches, is_read_by_blocks
 from fusion.engine.head import TargetInfo
 from fusion.engine.network import FusionNetwork
 from fusion.engine.normalise import InputSpec, describe_inputs
 from fusion.engine.objective import Learner, Objective
 from fusion.engine.option import read_options
+from fusion.engine.symmetries import Rows
 from fusion.errors import SpecError
 from fusion.pack import Pack
 from fusion.run import RunSpec, check_pack
@@ -37,6 +38,7 @@ class Setup:
     rows: Rows
     validation: Rows
     batches: int
+    by_blocks: bool
 
     @property
     def is_square(self) -> bool:
@@ -60,8 +62,9 @@ def prepare_run(spec: RunSpec) -> Setup:
     torch.manual_seed(spec.seed)
     network = FusionNetwork(spec.network, inputs, head.count_outputs(target))
     network.place(device, channels_last=spec.channels_last)
+    arrays = {part.name: pack.array(part.name) for part in inputs}
     reader = Reader(
-        arrays={part.name: pack.array(part.name) for part in inputs},
+        arrays=arrays,
         target=objective.read_target(pack, head, target, options),
         truth=head.read_target(pack, target, "label"),
         device=device,
@@ -88,6 +91,7 @@ def prepare_run(spec: RunSpec) -> Setup:
         rows=rows,
         validation=pack.indices("validation"),
         batches=count_batches(len(rows), spec.batch_size),
+        by_blocks=is_read_by_blocks(spec.order, arrays.values()),
     )
 
 

@@ -17,13 +17,14 @@ from fusion.engine.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from fusion.engine.dataset import draw_symmetries, shuffle
+from fusion.engine.dataset import shuffle
 from fusion.engine.evaluate import report_run
 from fusion.engine.optimizer_state import pack_optimizers, unpack_optimizers
 from fusion.engine.restore import LEARNED, check_inputs, check_target, restore_network
 from fusion.engine.schedule import learning_rate_at, set_learning_rate
 from fusion.engine.session import Session
 from fusion.engine.setup import Setup, prepare_run
+from fusion.engine.symmetries import draw_symmetries
 from fusion.engine.tally import DivergedError, Tally
 from fusion.errors import CheckpointError, SpecError
 from fusion.run import RunReport, RunSpec, describe_code, read_words
@@ -90,7 +91,7 @@ class Training:
     def train_epoch(self) -> None:
         """The rest of an epoch's batches, from `progress.position` on."""
         setup, progress = self.setup, self.progress
-        order = shuffle(setup.rows, seed=self.spec.seed, epoch=progress.epoch)
+        order = shuffle(setup.rows, seed=self.spec.seed, epoch=progress.epoch, by_blocks=setup.by_blocks)
         self.learner.network.train()
         while progress.position < setup.batches and self.share_done() < 1:
             set_learning_rate(self.learner.optimizers.values(), learning_rate_at(self.spec, self.share_done()))

@@ -1,18 +1,14 @@
 """Batches come in a seeded order, as stored, and all modalities of a sample turn together."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
-from fusion.engine.dataset import (
-    MemoryArray,
-    Reader,
-    count_batches,
-    draw_symmetries,
-    read_inputs,
-    shuffle,
-    turn,
-)
+from fusion.engine.dataset import MemoryArray, Reader, count_batches, is_read_by_blocks, read_inputs, shuffle
+from fusion.engine.symmetries import draw_symmetries, turn
+from fusion.pack_order import shuffle_blocks
 
 
 def test_an_epoch_holds_every_row_once_in_an_order_of_seed_and_epoch():
@@ -65,3 +61,17 @@ def test_values_are_handed_over_as_stored(toy_pack):
 @pytest.mark.parametrize(("samples", "batches"), [(64, 4), (70, 4), (5, 1)])
 def test_an_epoch_is_made_of_whole_batches(samples, batches):
     assert count_batches(samples, 16) == batches
+
+
+def test_an_epoch_by_blocks_is_that_of_the_packs_order():
+    rows = np.arange(1_000)
+    by_blocks = shuffle(rows, seed=2, epoch=3, by_blocks=True)
+    assert (by_blocks == shuffle_blocks(rows, seed=2, epoch=3)).all()
+    assert not (by_blocks == shuffle(rows, seed=2, epoch=3)).all()
+
+
+def test_what_is_larger_than_eight_gigabytes_is_read_by_blocks(toy_pack):
+    small = toy_pack.array("sentinel2")
+    large = SimpleNamespace(shape=(170_000, 13, 64, 64), dtype=np.dtype("uint16"))
+    assert [is_read_by_blocks("auto", arrays) for arrays in ([small], [small, large])] == [False, True]
+    assert [is_read_by_blocks(order, [small]) for order in ("whole", "blocks")] == [False, True]

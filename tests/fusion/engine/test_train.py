@@ -49,9 +49,9 @@ def assert_same_checkpoint(one, two):
     assert one.words.optimizers == two.words.optimizers
 
 
-@pytest.mark.parametrize("optimizer", ["nadam", "adamw"])
-def test_ten_steps_are_five_and_five_after_a_stop_bit_for_bit(tmp_path, make_spec, monkeypatch, optimizer):
-    words = make_spec(epochs=2, batch_size=18, optimizer=optimizer)  # 5 batches in an epoch
+@pytest.mark.parametrize(("optimizer", "order"), [("nadam", "whole"), ("adamw", "blocks")])
+def test_ten_steps_are_five_and_five_after_a_stop_bit_for_bit(tmp_path, make_spec, monkeypatch, optimizer, order):
+    words = make_spec(epochs=2, batch_size=18, optimizer=optimizer, order=order)  # 5 batches in an epoch
     whole = run(tmp_path / "whole", words)
     assert whole.steps == 10
     for steps in (3, 5):  # inside an epoch, and at its end before validation
