@@ -20,9 +20,9 @@ from fusion.errors import PackError
 
 SHARD_BYTES = 4 * 2**30  # of 32 x 32 patches 130,000 of Sentinel-1: one shard is gathered by one call, the fastest way
 BLOCK_BYTES = 8 * 2**20  # checked, summed and written at a time, so that memory stays flat
-# hashed and written at a time: what was just read for the sum is still near, and ext4 takes smaller pieces with a third
-# of the effort of 8 MiB
-PIECE_BYTES = 128 * 2**10
+# Hashed and written at a time, up to whole multiples in the file: ext4 takes this with a seventh of the effort of 8 MiB,
+# and its pages lie together well enough for gathering at the rate of plain memory.
+PIECE_BYTES = 2**20
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SAFETENSORS_DTYPES = {
     "bool": "BOOL",
@@ -61,11 +61,13 @@ class HashedFile:
     def write(self, data: Any) -> None:
         """Append bytes, or anything that lends its bytes."""
         view = memoryview(data).cast("B")
-        for start in range(0, len(view), PIECE_BYTES):
-            piece = view[start : start + PIECE_BYTES]
+        start = 0
+        while start < len(view):
+            piece = view[start : start + PIECE_BYTES - self._bytes % PIECE_BYTES]
             self._hash.update(piece)
             self._file.write(piece)
-        self._bytes += len(view)
+            self._bytes += len(piece)
+            start += len(piece)
 
     def entry(self) -> dict[str, Any]:
         """`{"sha256", "bytes"}` of what was written."""
