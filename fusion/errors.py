@@ -1,5 +1,8 @@
 """The one tree of errors. A message says what is wrong, where, and what to do next."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class GeoquorumError(Exception):
     """Root of every error that this project raises on purpose."""
@@ -46,7 +49,11 @@ class PackError(GeoquorumError):
 
 
 class LeakError(GeoquorumError):
-    """Splits that share ground, scenes or groups."""
+    """Splits that share ground, scenes or groups; `report` says all that was found, by kind."""
+
+    def __init__(self, sentence: str, report: Mapping[str, Any] | None = None) -> None:
+        super().__init__(sentence)
+        self.report = dict(report or {})
 
 
 class SpecError(GeoquorumError):

@@ -120,6 +120,7 @@ class World:
             "sample_id": self.comment.sample_id,
             "modality": "sentinel2",
             "view": "true_colour",
+            "cell": self.comment.sample.cell,
             "campaign_id": self.consensus.campaign_id if any(part in route for part in CLOSED) else self.open.pk,
             "session_id": self.session.pk,
             "kind": "matrix" if "agreement" in route else "samples",

@@ -115,11 +115,12 @@ def mark_areas(areas: tuple[TrainingArea, ...]) -> dict[int, tuple[str, ...]]:
     per_class: dict[str, int] = {}
     for area in areas:
         per_class[area.code] = per_class.get(area.code, 0) + 1
-    marks = {place: tuple(_mark(area, per_class[area.code])) for place, area in enumerate(areas)}
+    marks = {place: tuple(list_marks(area, per_class[area.code])) for place, area in enumerate(areas)}
     return {place: found for place, found in marks.items() if found}
 
 
-def _mark(area: TrainingArea, in_class: int) -> list[str]:
+def list_marks(area: TrainingArea, in_class: int | None = None) -> list[str]:
+    """What is unusual about one area; without the number of its class, nothing is said of that."""
     found = []
     if area.area_m2 < SMALLEST_M2:
         found.append(f"small: {area.area_m2 / 1e4:.1f} ha, usual is {SMALLEST_M2 / 1e4:.0f} ha and more")
@@ -127,7 +128,7 @@ def _mark(area: TrainingArea, in_class: int) -> list[str]:
         found.append(f"large: {area.area_m2 / 1e6:.0f} km2, usual is below {LARGEST_M2 / 1e6:.0f} km2")
     if area.shape_index > LONGEST_SHAPE:
         found.append(f"thin: shape index {area.shape_index:.1f}, usual is below {LONGEST_SHAPE:g}")
-    if in_class < FEWEST_PER_CLASS:
+    if in_class is not None and in_class < FEWEST_PER_CLASS:
         found.append(f"few: class {area.code} has {in_class}, {FEWEST_PER_CLASS} or more are usual")
     return found
 

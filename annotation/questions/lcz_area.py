@@ -8,11 +8,11 @@ QUESTION = replace(
     LCZ_PATCH,
     name="lcz_area",
     title="Which Local Climate Zone is this area?",
-    version=1,
+    version=2,
     sample_kind="area",
     help=(
-        "The frame of 320 m is the middle of an area that somebody drew; its neighbours belong to it as far as it "
-        "reaches. Judge by what fills most of the middle. Every patch of the area takes this answer, so skip an area "
-        "that holds two classes."
+        "The outline is an area that somebody drew; the ground around it is there to help, not to be counted. Judge by "
+        "what fills most of the area. Each patch cut from it, faintly marked inside, takes this answer, so skip an "
+        "area that holds two classes."
     ),
 )

@@ -17,6 +17,7 @@ from fusion.splits.designs import UNUSED
 
 OVERLAP_TOLERANCE = 0.02  # of a patch's edge: rounding and the turn of UTM against north are no overlap
 NAMED_AT_MOST = 10
+UNPAIRED = ("user", "linked_user")  # which samples are of one author is told to nobody
 # Share of the samples held out that may lie in a group which trains too. A scene spans a whole city: splits within
 # cities share it, and the report says so.
 LIMITS = {"block": 0.0, "photo": 0.0, "user": 0.0, "scene": 1.0}
@@ -82,7 +83,10 @@ def check_leaks(
         overlaps=len(overlap),
         overlapping_pairs=tuple((str(ids[first[i]]), str(ids[second[i]])) for i in overlap[:NAMED_AT_MOST]),
         too_near=int((np.maximum(gap, 0) < minimum_gap_m - 1e-6).sum()),
-        shared={kind: _find_shared(split, names, limits.get(kind, 0.0)) for kind, names in (groups or {}).items()},
+        shared={
+            kind: _find_shared(ids, split, names, limits.get(kind, 0.0), has_pairs=kind not in UNPAIRED)
+            for kind, names in (groups or {}).items()
+        },
     )
     _refuse_leaks(report)
     return report
@@ -93,36 +97,60 @@ def _refuse_leaks(report: LeakReport) -> None:
         a, b = report.overlapping_pairs[0]
         raise LeakError(
             f"{report.overlaps} pairs of patches in different splits share ground, first {a} and {b}. "
-            "Put both into one split, or leave one out."
+            "Put both into one split, or leave one out.",
+            report.as_json(),
         )
     if report.too_near and report.nearest_pair:
         a, b = report.nearest_pair
         raise LeakError(
             f"{report.too_near} pairs of patches in different splits are nearer than {report.minimum_gap_m:g} m; "
-            f"nearest are {a} and {b}, {report.nearest_gap_m:.0f} m apart. Widen the buffer, or leave one out."
+            f"nearest are {a} and {b}, {report.nearest_gap_m:.0f} m apart. Widen the buffer, or leave one out.",
+            report.as_json(),
         )
     for kind, found in report.shared.items():
         if found["share"] > found["limit"]:
             raise LeakError(
                 f"{found['groups']} of kind {kind} lie in more than one split, first {found['first'][0]!r}, with "
                 f"{found['share']:.1%} of the samples held out; at most {found['limit']:.1%} may. "
-                "Keep each together, or raise the limit and say so."
+                "Keep each together, or raise the limit and say so.",
+                report.as_json(),
             )
 
 
-def _find_shared(split: npt.NDArray[Any], names: Sequence[str | Iterable[str] | None], limit: float) -> dict[str, Any]:
-    """Groups in several splits, and the share of the held-out samples that lie in any of them."""
+def _find_shared(
+    ids: Sequence[str],
+    split: npt.NDArray[Any],
+    names: Sequence[str | Iterable[str] | None],
+    limit: float,
+    *,
+    has_pairs: bool,
+) -> dict[str, Any]:
+    """Groups in several splits, and the share of the held-out samples that lie in any of them.
+
+    `pairs` names of each of the first groups two samples in different splits: [group, id, split, id, split].
+    """
     own = [(name,) if isinstance(name, str) else tuple(name or ()) for name in names]
-    seen: dict[str, set[str]] = {}
-    for groups, each in zip(own, split, strict=True):
+    seen: dict[str, dict[str, int]] = {}  # the first row of each split, by group
+    for row, (groups, each) in enumerate(zip(own, split, strict=True)):
         for group in groups if each != UNUSED else ():
             if group:
-                seen.setdefault(group, set()).add(each)
-    crossing = {group for group, splits in seen.items() if len(splits) > 1}
+                seen.setdefault(group, {}).setdefault(each, row)
+    crossing = {group for group, rows in seen.items() if len(rows) > 1}
     held = np.flatnonzero((split != UNUSED) & (split != "train")).tolist()
     touched = sum(not crossing.isdisjoint(own[row]) for row in held)
-    share = touched / len(held) if held else 0.0
-    return {"groups": len(crossing), "share": share, "limit": limit, "first": sorted(crossing)[:NAMED_AT_MOST]}
+    first = sorted(crossing)[:NAMED_AT_MOST]
+    return {
+        "groups": len(crossing),
+        "share": touched / len(held) if held else 0.0,
+        "limit": limit,
+        "first": first,
+        "pairs": [_pair(group, ids, seen[group]) for group in first] if has_pairs else [],
+    }
+
+
+def _pair(group: str, ids: Sequence[str], rows: Mapping[str, int]) -> list[str]:
+    (one, at), (two, other) = sorted(rows.items())[:2]
+    return [group, str(ids[at]), one, str(ids[other]), two]
 
 
 def _list_near_pairs(

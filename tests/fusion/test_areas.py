@@ -11,7 +11,7 @@ import shapely.affinity
 from pyproj import Transformer
 from shapely.geometry import LineString, MultiPolygon, Polygon, box
 
-from fusion.areas import Area, Balance, Patch, sample_areas
+from fusion.areas import Area, Balance, Patch, list_cells, sample_areas
 from fusion.errors import BadInputError
 from fusion.grid import parse_cell
 
@@ -44,6 +44,13 @@ def test_an_area_gives_the_cells_that_lie_wholly_inside():
         assert patch.cell is not None
         assert patch.bounds == parse_cell(patch.id).bounds
         assert ground_of(area).buffer(0.1).contains(box(*patch.bounds))
+
+
+def test_the_cells_inside_an_outline_are_the_patches_that_it_gives():
+    area = square("a", "2", 0.5, 0.5, 4)
+    found = sample_areas([area], Balance(target=100, finest_m=320)).patches
+    assert sorted(cell.id for cell in list_cells(area.polygon)) == sorted(patch.id for patch in found)
+    assert list_cells(square("b", "2", 0.5, 0.5, 0.9).polygon) == []
 
 
 def test_a_cell_drawn_to_the_brim_is_inside():

@@ -172,11 +172,15 @@ def test_scenes_are_shared_within_the_limit_and_photos_never():
     splits = ["train", "test", "test", "validation"]
     scenes = [{"s1", "s2"}, {"s2"}, {"s3"}, {"s4"}]
     report = check(places, splits, groups={"scene": scenes})
-    assert report.shared["scene"] == {"groups": 1, "share": pytest.approx(1 / 3), "limit": 1.0, "first": ["s2"]}
+    pairs = [["s2", "p1", "test", "p0", "train"]]
+    found = {"groups": 1, "share": pytest.approx(1 / 3), "limit": 1.0, "first": ["s2"], "pairs": pairs}
+    assert report.shared["scene"] == found
     with pytest.raises(LeakError, match=r"1 of kind scene .* first 's2', with 33.3% .* at most 30.0% may"):
         check(places, splits, groups={"scene": scenes}, limits={"scene": 0.3})
-    with pytest.raises(LeakError, match="of kind user"):
+    with pytest.raises(LeakError, match="of kind user") as refused:
         check(places, splits, groups={"user": ["u", "u", None, None]})
+    assert refused.value.report["shared"]["user"]["first"] == ["u"]
+    assert refused.value.report["shared"]["user"]["pairs"] == []  # whose posts are whose is told to nobody
     with pytest.raises(BadInputError, match="group of each kind"):
         check(places, splits, groups={"user": ["u"]})
 

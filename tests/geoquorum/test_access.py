@@ -53,6 +53,14 @@ TABLE: dict[str, tuple[str, str]] = {
     "catalog/": (OWN_PAGE, NO_SUCH_METHOD),
     "catalog/files/<slug:slug>/": (CURATORS, "302 404 404 404 403 400 400"),  # no kind of file is named
     "catalog/regions/<int:region_id>/": (MEMBERS, NO_SUCH_METHOD),
+    "catalog/regions/<int:region_id>/areas/": (MEMBERS, NO_SUCH_METHOD),
+    "catalog/regions/<int:region_id>/areas.kml": (MEMBERS, NO_SUCH_METHOD),
+    "catalog/regions/<int:region_id>/areas/save/": (NO_SUCH_METHOD, "302 404 404 404 400 400 400"),  # an empty body
+    "catalog/regions/<int:region_id>/areas/<int:sample_id>/remove/": (
+        NO_SUCH_METHOD,
+        "302 404 404 404 404 404 404",  # a patch, which nobody drew
+    ),
+    "catalog/regions/<int:region_id>/tile/<slug:modality>/<slug:view>/<slug:cell>.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/scenes/<int:scene_id>/look.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/assets/<int:asset_id>/look.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/samples/<int:sample_id>/picture/<slug:modality>/<slug:view>.png": (MEMBERS, NO_SUCH_METHOD),
@@ -175,7 +183,7 @@ def test_every_operation_of_the_api_is_listed():
 
 @pytest.mark.parametrize("route", CASES)
 def test_each_route_answers_each_person_as_listed(world, route):
-    assert route in TABLE, HOW.format(route, __file__)
+    assert route in TABLE, HOW.format(route=route, file=__file__, no="NO_SUCH_METHOD")
     expected, found = {}, {}
     for method, row in zip(("GET", "POST"), TABLE[route], strict=True):
         listed = dict(zip(WHO, map(int, row.split()), strict=True))

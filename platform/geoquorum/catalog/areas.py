@@ -11,9 +11,7 @@ from pathlib import Path
 
 from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
-from shapely import GEOSException
-from shapely.geometry import mapping, shape
-from shapely.geometry.base import BaseGeometry
+from shapely.geometry import mapping
 
 from annotation.exchange.areas import AreaFile, Coding, TrainingArea
 from annotation.exchange.kml import read_file
@@ -24,6 +22,7 @@ from fusion.errors import BadInputError
 from fusion.scheme import Scheme
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
+from geoquorum.catalog.frames import read_outline
 from geoquorum.catalog.models import Reference, Region, Sample
 from geoquorum.storing import hold
 
@@ -45,9 +44,9 @@ def take_areas(
     file = read(path, scheme, coding=coding)
     hold(f"areas {region.project_id}")
     source = f"training area: {path.name}"[:80]
-    wanted = {_key(area): (area, file.marks.get(place, ())) for place, area in enumerate(file.areas)}
+    wanted = {name_area(area): (area, file.marks.get(place, ())) for place, area in enumerate(file.areas)}
     there = set(_known(region, wanted).values_list("key", flat=True))
-    new = [_sample(region, key, *wanted[key]) for key in wanted if key not in there]
+    new = [make_sample(region, key, *wanted[key]) for key in wanted if key not in there]
     Sample.objects.bulk_create(new, batch_size=BATCH)
     samples = _known(region, wanted)
     Reference.objects.bulk_create(
@@ -67,7 +66,7 @@ def _known(region: Region, wanted: Iterable[str]) -> QuerySet[Sample]:
     return Sample.objects.filter(project=region.project_id, kind=Sample.Kind.AREA, key__in=list(wanted))
 
 
-def _key(area: TrainingArea) -> str:
+def name_area(area: TrainingArea) -> str:
     """The sample's key where the file carries one of ours, else a name that the outline alone decides."""
     return area.sample or f"area-{hashlib.sha256(area.polygon.normalize().wkb).hexdigest()[:24]}"
 
@@ -79,7 +78,8 @@ def _find_middle(longitude: float, latitude: float) -> str:
     return grid.cell_at(longitude, latitude).id
 
 
-def _sample(region: Region, key: str, area: TrainingArea, marks: tuple[str, ...]) -> Sample:
+def make_sample(region: Region, key: str, area: TrainingArea, marks: tuple[str, ...]) -> Sample:
+    """A training area as a sample that is not stored yet."""
     centre = area.polygon.representative_point()
     facts = {"name": area.name, "folder": area.folder, "marks": list(marks), "area_m2": round(area.area_m2)}
     return Sample(
@@ -164,15 +164,7 @@ def _area(sample: Sample, code: str) -> Area:
     region = sample.region
     bounds = (region.west, region.south, region.east, region.north) if region and region.scenes.exists() else None
     within = bounds if bounds and None not in bounds else None
-    return Area(id=sample.key, code=code, polygon=_read_outline(sample), within=within)
-
-
-def _read_outline(sample: Sample) -> BaseGeometry:
-    """The outline as stored; one that is no geometry is empty, which is refused by name."""
-    try:
-        return shape(sample.footprint or {"type": "Polygon", "coordinates": []})
-    except (GEOSException, AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return shape({"type": "Polygon", "coordinates": []})
+    return Area(id=sample.key, code=code, polygon=read_outline(sample), within=within)
 
 
 def _name_block(key: str) -> str:

@@ -3,66 +3,96 @@
 import hashlib
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+import shapely
 from django.conf import settings
-from PIL import Image
+from PIL import Image, ImageDraw
+from shapely.geometry.base import BaseGeometry
 
 from annotation import question
-from fusion import grid, modality
+from fusion import modality
 from fusion.errors import BadInputError, NoLocationError
 from fusion.modality import Modality, View
+from geoquorum.catalog.frames import Frame, find_frame, read_outline, to_metres
 from geoquorum.catalog.models import Sample, Scene
-from geoquorum.catalog.pixels import Array, find_scene, read_scene
+from geoquorum.catalog.pixels import Array, declare, find_scene, list_bands, read_frame
 
-DRAWING = 1  # counts up when pictures of the same numbers look different, so that the cache forgets the old ones
+DRAWING = 2  # counts up when pictures of the same numbers look different, so that the cache forgets the old ones
 
 
 def picture(sample: Sample, modality_name: str, view: str, *, season: str = "", context: int = 1) -> bytes:
-    """A view of a sample (or of `context` x `context` cells around it) as PNG."""
+    """A view of a sample with its neighbours as PNG: `context` x `context` cells of a patch, of an area see frames.
+
+    Alone (context 1) an area has its outline in the picture; else the page draws it.
+    """
     shown = question.find_view(modality_name, view)
-    if sample.region is None or not sample.cell:
+    if sample.region is None:
         raise NoLocationError(f"Sample {sample.key!r} has no place, so there is no scene to draw it from.")
+    frame = find_frame(sample, context)
+    outline = read_outline(sample) if sample.kind == Sample.Kind.AREA and context == 1 else None
     scene = find_scene(sample.region, modality_name, season)
+    facts = f"{frame!r} {outline and outline.wkb_hex} {modality_name} {shown!r}"
+    return keep_picture(scene, facts, lambda: _draw(scene, frame, shown, outline))
+
+
+def keep_picture(scene: Scene, facts: str, draw: Callable[[], Image.Image]) -> bytes:
+    """The PNG of what is drawn from a scene's files, from the cache where these facts were drawn before."""
     hashes = ",".join(scene.assets.order_by("pk").values_list("sha256", flat=True))
-    facts = f"{hashes} {sample.cell} {sample.width_px} {modality_name} {shown!r} {context} {DRAWING}"
-    name = hashlib.sha256(facts.encode()).hexdigest()
-    path = settings.GEOQUORUM_CACHE / "pictures" / name[:2] / f"{name}.png"
+    name = hashlib.sha256(f"{hashes} {facts} {DRAWING}".encode()).hexdigest()
+    return store_picture(settings.GEOQUORUM_CACHE / "pictures" / name[:2] / f"{name}.png", draw)
+
+
+def store_picture(path: Path, draw: Callable[[], Image.Image]) -> bytes:
+    """The PNG that lies there; it is drawn where there is none."""
     if path.exists():
         return path.read_bytes()
-    image = _draw(scene, sample, shown, context)
+    target = io.BytesIO()
+    draw().save(target, "PNG", compress_level=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{secrets.token_hex(4)}.partial")
-    partial.write_bytes(image)
+    partial.write_bytes(target.getvalue())
     partial.replace(path)
-    return image
-
-
-def _draw(scene: Scene, sample: Sample, view: View, context: int) -> bytes:
-    declared = modality.find(scene.modality)
-    cells = grid.neighbours(grid.parse_cell(sample.cell), radius=(context - 1) // 2)
-    read = read_scene(scene, cells, pixels=sample.width_px or 32)
-    stored = spread_bands(declared, view, read.bands, _mosaic(read.values, context))
-    valid = _mosaic(read.valid[:, None], context)[0].astype(bool)
-    rgba = modality.quicklook(declared, view, stored, valid, offset=read.offset)
-    target = io.BytesIO()
-    Image.fromarray(rgba, "RGBA").save(target, "PNG", compress_level=1)
     return target.getvalue()
+
+
+def paint(scene: Scene, frame: Frame, view: View) -> Image.Image:
+    """A view of a piece of ground; what holds no data is transparent."""
+    declared = declare(scene)
+    if declared.has_own_bands:
+        view = modality.find_view(declared, view.name)  # its channels are bands of this file
+    check_bands(view, list_bands(scene))
+    read = read_frame(scene, frame, only=modality.list_bands(view))
+    stored = spread_bands(declared, view, read.bands, read.values[0])
+    rgba = modality.quicklook(declared, view, stored, read.valid[0], offset=read.offset)
+    return Image.fromarray(rgba, "RGBA")
+
+
+def _draw(scene: Scene, frame: Frame, view: View, outline: BaseGeometry | None) -> Image.Image:
+    image = paint(scene, frame, view)
+    if outline is None or outline.is_empty:
+        return image
+    brush, step = ImageDraw.Draw(image), frame.size_m / image.width
+    for part in shapely.get_parts(to_metres(outline, frame.epsg)):
+        for ring in (part.exterior, *part.interiors) if part.geom_type == "Polygon" else ():
+            x, y = shapely.get_coordinates(ring).T
+            line = list(zip((x - frame.west_m) / step, (frame.north_m - y) / step, strict=True))
+            brush.line(line, fill=(0, 0, 0, 255), width=3)
+            brush.line(line, fill=(255, 255, 255, 255), width=1)
+    return image
 
 
 def spread_bands(declared: Modality, view: View, bands: Sequence[str], values: Array) -> Array:
     """Values [band, y, x] of some bands at the places of all bands, 0 in the others; a view of those is refused."""
-    missing = sorted(set(modality.list_bands(view)) - set(bands))
-    if missing:
-        raise BadInputError(f"View {view.name!r} needs {', '.join(missing)}; the scene has {', '.join(bands)}.")
+    check_bands(view, bands)
     spread = np.zeros((len(declared.bands), *values.shape[1:]), values.dtype)
     spread[[declared.band_names.index(name) for name in bands]] = values
     return spread
 
 
-def _mosaic(tiles: Array, side: int) -> Array:
-    """Tiles [side * side, band, y, x], row by row from the north-west, as one array [band, side * y, side * x]."""
-    count, bands, height, width = tiles.shape
-    rows = tiles.reshape(side, count // side, bands, height, width).transpose(2, 0, 3, 1, 4)
-    return rows.reshape(bands, side * height, side * width)
+def check_bands(view: View, bands: Sequence[str]) -> None:
+    """Refuses a view that needs others than these bands."""
+    if missing := sorted(set(modality.list_bands(view)) - set(bands)):
+        raise BadInputError(f"View {view.name!r} needs {', '.join(missing)}; the scene has {', '.join(bands)}.")

@@ -1,6 +1,6 @@
 """Pixels of samples: windows of their region's scenes on the grid, as stored values."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from fusion.source import RasterFile
 from fusion.sources import geotiff
 from fusion.spectrum import declare_bands
 from geoquorum.catalog.checking import check_file
+from geoquorum.catalog.frames import VALUES_PX, Frame, find_frame
 from geoquorum.catalog.models import Asset, Region, Sample, Scene
 from geoquorum.catalog.windows import Windows, has_window
 
@@ -60,12 +61,37 @@ def read_samples(
     return replace(read, values=windows.join(read.values), valid=windows.join(read.valid))
 
 
-def read_scene(scene: Scene, cells: Sequence[grid.Cell], *, pixels: int) -> Pixels:
-    """Stored values of grid cells on one scene: every band of the modality that the scene has, in declared order."""
+def read_scene(scene: Scene, cells: Sequence[grid.Cell], *, pixels: int, only: Collection[str] | None = None) -> Pixels:
+    """Stored values of grid cells on one scene: every band of the modality that the scene has, in declared order.
+
+    With `only`, those of them that are named there.
+    """
     assets = list(scene.assets.order_by("pk"))
-    bands = list_bands(scene)
+    bands = [name for name in list_bands(scene) if only is None or name in only]
     values, valid = geotiff.read_cells([raster_of(asset) for asset in assets], bands, cells, pixels, RESAMPLING)
     return Pixels(values=remove_offset(values, assets[0]), valid=valid, offset=kept_offset(assets[0]), bands=bands)
+
+
+def read_frame(scene: Scene, frame: Frame, *, only: Collection[str] | None = None) -> Pixels:
+    """Stored values [1, band, y, x] of the ground that a picture shows."""
+    read = read_scene(scene, frame.cells, pixels=frame.pixels, only=only)
+    values, valid = _mosaic(read.values, frame.across), _mosaic(read.valid[:, None], frame.across)
+    return replace(read, values=values[None], valid=valid.astype(bool))
+
+
+def read_values(sample: Sample, modality_name: str, season: str = "") -> Pixels:
+    """Stored values of one sample: of a patch its pixels, of an area coarse ones of what its picture shows."""
+    if sample.kind != Sample.Kind.AREA or sample.region is None:
+        return read_samples([sample], modality_name, season)
+    frame = replace(find_frame(sample), pixels=VALUES_PX)
+    return read_frame(find_scene(sample.region, modality_name, season), frame)
+
+
+def _mosaic(tiles: Array, side: int) -> Array:
+    """Tiles [side * side, band, y, x], row by row from the north-west, as one array [band, side * y, side * x]."""
+    count, bands, height, width = tiles.shape
+    rows = tiles.reshape(side, count // side, bands, height, width).transpose(2, 0, 3, 1, 4)
+    return rows.reshape(bands, side * height, side * width)
 
 
 def list_bands(scene: Scene) -> list[str]:

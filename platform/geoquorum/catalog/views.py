@@ -1,10 +1,8 @@
 """Pictures and stored values of samples, and the pages of regions. Media reach a browser only through here."""
 
-import hashlib
-
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
@@ -14,6 +12,7 @@ from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import require_role
 from geoquorum.catalog import looks, media, pictures, pixels
+from geoquorum.catalog.answers import refuse, respond
 from geoquorum.catalog.footprints import lay_out
 from geoquorum.catalog.models import Asset, Region, Sample, Scene
 
@@ -22,7 +21,6 @@ COUNTS = {
     for kind in (Sample.Kind.PATCH, Sample.Kind.STREET_VIEW, Sample.Kind.POST)
 }
 CONTEXTS = {"1": 1, "3": 3, "5": 5, "9": 9, "15": 15, "21": 21}
-NOTHING_RUNS = "default-src 'none'; sandbox"  # in whatever a browser takes media for
 
 
 @login_required
@@ -32,12 +30,12 @@ def show_picture(request: HttpRequest, sample_id: int, modality: str, view: str)
     sample = _sample(request, sample_id)
     context = CONTEXTS.get(request.GET.get("context", "1"))
     if context is None:
-        return _refuse(f"context must be one of {', '.join(CONTEXTS)}.")
+        return refuse(f"context must be one of {', '.join(CONTEXTS)}.")
     try:
         image = pictures.picture(sample, modality, view, season=_season(request), context=context)
     except GeoquorumError as error:
-        return _refuse(str(error))
-    return _cached(request, image, "image/png")
+        return refuse(str(error))
+    return respond(request, image, "image/png")
 
 
 @login_required
@@ -50,8 +48,8 @@ def show_photo(request: HttpRequest, sample_id: int) -> HttpResponse:
     try:
         content = media.read_media(photo)
     except GeoquorumError as error:
-        return _refuse(str(error))
-    return _cached(request, content, media.CONTENT_TYPES[photo.driver])
+        return refuse(str(error))
+    return respond(request, content, media.CONTENT_TYPES[photo.driver])
 
 
 @login_required
@@ -61,12 +59,12 @@ def show_values(request: HttpRequest, sample_id: int, modality: str) -> HttpResp
     sample = _sample(request, sample_id)
     try:
         declared = modalities.find(modality)
-        read = pixels.read_samples([sample], modality, _season(request))
+        read = pixels.read_values(sample, modality, _season(request))
     except GeoquorumError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     values = read.values[0]
     body = values.astype(values.dtype.newbyteorder("<")).tobytes()
-    response = _cached(request, body, "application/octet-stream")
+    response = respond(request, body, "application/octet-stream")
     response["X-Shape"] = ",".join(map(str, values.shape))
     response["X-Dtype"] = values.dtype.name
     response["X-Scale"] = repr(declared.scale)
@@ -82,9 +80,9 @@ def show_scene(request: HttpRequest, scene_id: int) -> HttpResponse:
     scene = get_object_or_404(Scene.objects.select_related("project"), pk=scene_id)
     require_role(user=request.user, project=scene.project, minimum=Role.EXPERT)
     try:
-        return _cached(request, looks.draw_scene(scene), "image/png")
+        return respond(request, looks.draw_scene(scene), "image/png")
     except GeoquorumError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
 
 
 @login_required
@@ -94,9 +92,9 @@ def show_asset(request: HttpRequest, asset_id: int) -> HttpResponse:
     asset = get_object_or_404(Asset.objects.select_related("project").exclude(region=None), pk=asset_id)
     require_role(user=request.user, project=asset.project, minimum=Role.EXPERT)
     try:
-        return _cached(request, looks.draw_asset(asset), "image/png")
+        return respond(request, looks.draw_asset(asset), "image/png")
     except GeoquorumError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
 
 
 @login_required
@@ -161,18 +159,3 @@ def _sample(request: HttpRequest, sample_id: int) -> Sample:
     sample = get_object_or_404(Sample.objects.select_related("region", "project"), pk=sample_id)
     require_role(user=request.user, project=sample.project, minimum=Role.EXPERT)
     return sample
-
-
-def _cached(request: HttpRequest, body: bytes, content_type: str) -> HttpResponse:
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    if request.headers.get("If-None-Match") == tag:
-        return HttpResponseNotModified(headers={"ETag": tag})
-    headers = {
-        "ETag": tag, "Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": NOTHING_RUNS,
-    }  # fmt: skip
-    return HttpResponse(body, content_type=content_type, headers=headers)
-
-
-def _refuse(sentence: str) -> HttpResponse:
-    return HttpResponse(sentence, status=400, content_type="text/plain; charset=utf-8")

@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from annotation import exporter as exporters
 from fusion import modality as modalities
-from fusion.errors import BadInputError, GeoquorumError
+from fusion.errors import BadInputError, GeoquorumError, LeakError
 from fusion.pack import Pack
 from geoquorum.accounts.models import Project, Role, User
 from geoquorum.accounts.services import record, refuse_former
@@ -112,7 +112,8 @@ def build(job: Job, claim: Claim) -> dict[str, Any]:
     except GeoquorumError as error:
         with transaction.atomic():
             claim.lock()
-            _change(version, state=BuildState.FAILED, reason=str(error))
+            leaks = {"leaks": error.report} if isinstance(error, LeakError) else {}
+            _change(version, state=BuildState.FAILED, reason=str(error), summary=leaks)
         forget_parts(version)
         raise
     _publish(version, frozen, folder, sha256, claim)

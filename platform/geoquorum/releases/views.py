@@ -28,6 +28,7 @@ from geoquorum.figures.cells import Square, cell_map
 from geoquorum.releases import downloads, services
 from geoquorum.releases.forms import ReleaseForm
 from geoquorum.releases.models import BuildState, DatasetVersion
+from geoquorum.releases.leak_words import is_refused, list_refusals
 
 
 @login_required
@@ -58,6 +59,8 @@ def show_version(request: HttpRequest, version_id: int) -> HttpResponse:
         except PackError as error:
             context["trouble"] = str(error)
     return render(request, "releases/version.html", context)
+    elif version.state == BuildState.FAILED and version.summary.get("leaks"):
+        context |= _describe_refusal(version, has_names=context["is_curator"] or not _is_asked_again(version))
 
 
 @login_required
@@ -138,6 +141,17 @@ def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
 
 def _say_shared(shared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """What splits share by kind, with shares in percent; versions of before counted groups alone."""
+def _describe_refusal(version: DatasetVersion, *, has_names: bool) -> dict[str, object]:
+    """The leak report of a version that was refused; samples that are voted on are not named to experts."""
+    leaks = version.summary["leaks"]
+    return {
+        "refusals": list_refusals(leaks),
+        "shared": _say_shared(leaks.get("shared", {})),
+        "nearest": leaks.get("nearest_pair") if has_names else None,
+        "names": has_names,
+    }
+
+
     titles = {
         "block": _("blocks"),
         "area": _("areas"),
@@ -158,6 +172,7 @@ def _say_shared(shared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+            "is_refused": is_refused(found),
 def _say_voters(counts: dict[str, int]) -> list[str]:
     """How many of each kind voted, in words; versions of before know no kinds in their summary."""
     words = {

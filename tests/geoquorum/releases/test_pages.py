@@ -113,6 +113,28 @@ def test_a_failed_version_says_why(client, run):
     assert "no sentinel2 scene of winter" in read_page(log_in(client, run.campaign.project), version)
 
 
+def test_a_version_refused_for_leaks_shows_the_report_the_pairs_and_the_next_step(client, run):
+    design = {"kind": "random", "share": 0.3, "limits": {"scene": 0.5}}
+    version = services.start_release(run=run, name="zones", modalities=given.MODALITIES, design=design, by=None)
+    given.work(version.job, services.build)
+    version.refresh_from_db()
+    assert version.state == BuildState.FAILED
+    page = read_page(log_in(client, run.campaign.project), version)
+    assert "Block: " in page  # the kind that is above its limit
+    assert "Split by blocks or by cities" in page
+    assert "Hold whole cities out" in page  # for the scenes
+    assert reverse("releases:new", args=[run.pk]) in page
+    shared = version.summary["leaks"]["shared"]
+    group, one, _split, two, _other = shared["block"]["pairs"][0]
+    names = (one, two, group)
+    assert all(f">{name}" in page for name in names)
+    given.campaign(run.campaign.project, samples=[run.rows.first().sample])
+    blind = read_page(log_in(client, run.campaign.project, "expert"), version)
+    assert "Split by blocks or by cities" in blind
+    assert reverse("releases:new", args=[run.pk]) not in blind
+    assert f">{one} <small>" not in blind  # samples that are voted on are not named
+
+
 def test_a_version_that_waits_shows_how_far_it_is(client, run):
     version = services.start_release(run=run, name="zones", modalities=given.MODALITIES, design=BLOCKS, by=None)
     page = read_page(log_in(client, run.campaign.project), version)

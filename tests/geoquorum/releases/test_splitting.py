@@ -188,7 +188,7 @@ def test_splits_by_block_keep_areas_whole_and_pass(world, design):
     assert len({row["split"] for row in rows}) > 1
     leaks = version.summary["leaks"]
     assert leaks["overlaps"] == 0
-    assert leaks["shared"]["area"] == {"groups": 0, "share": 0.0, "limit": 0.0, "first": []}
+    assert leaks["shared"]["area"] == {"groups": 0, "share": 0.0, "limit": 0.0, "first": [], "pairs": []}
 
 
 def test_a_split_by_city_passes_with_areas(settings, tmp_path):

@@ -14,7 +14,7 @@ from geoquorum.campaigns import services
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services.shown import list_views
 
-INTERFACE_VERSION = "3"  # counts up when the page shows or asks differently; every vote names it
+INTERFACE_VERSION = "4"  # counts up when the page shows or asks differently; every vote names it
 ASKED = ("name", "title", "help", "layout", "moved_keys", "prefetch", "context_cells", "has_second_choice")
 TOLD = ("code", "sign", "name", "colour", "ink", "key", "group", "help", "aerial", "ground", "confused_with")
 

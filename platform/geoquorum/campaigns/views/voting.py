@@ -7,7 +7,7 @@ now: closed, place taken, nothing to take back), 429 (faster than a person looks
 
 The page gets a JSON block `vote-config`:
 
-    {"campaign": 7, "name": "...", "is_simulated": true, "interface_version": "3", "person": 5,
+    {"campaign": 7, "name": "...", "is_simulated": true, "interface_version": "4", "person": 5,
      "urls": {"claim": "...", "vote": "...", "history": "...", "session": "...",
               "picture": "/catalog/samples/0/picture/MODALITY/VIEW.png",
               "values": "/catalog/samples/0/values/MODALITY.bin",

@@ -1,11 +1,13 @@
 /* The neighbourhood of a sample: on tiles where the site has them, else in a wider picture of the same scene.
    North is up, the sample is outlined, the bar tells the scale. */
 
+import { AreaLines } from "./area_lines.js";
+import { frameOf } from "./frame.js";
 import { TileMap } from "./tile_map.js";
 import { word } from "./words.js";
 
-const WIDTHS = [5, 9, 15, 21]; // cells on a side that the catalog draws
-const ROUND_M = [100, 200, 500, 1000, 2000, 5000];
+const WIDTHS = [5, 9, 15, 21]; // cells on a side that the catalog draws; of an area, thirds of what holds it
+const ROUND_M = [100, 200, 500, 1000, 2000, 5000, 10_000];
 const BAR_SHARE = 0.3; // longest scale bar, of the picture's side
 
 export class ContextMap {
@@ -64,13 +66,19 @@ export class ContextMap {
     const context = this.canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
     context.drawImage(image, 0, 0);
-    this.find("outline").style.inset = `${50 - 50 / cells}%`;
-    this.drawBar(sample.width_px * sample.pixel_size_m * cells);
+    const frame = frameOf(sample, cells);
+    this.find("outline").hidden = Boolean(frame.rings);
+    this.find("outline").style.inset = `${100 * frame.inner[0]}%`;
+    if (frame.rings) this.lines ??= new AreaLines(this.find("picture"));
+    this.lines?.draw(frame);
+    this.drawBar(frame.wideM);
     this.say("");
   }
 
   drawBar(widthM) {
     const bar = this.find("bar");
+    bar.hidden = !widthM;
+    if (!widthM) return;
     const length = ROUND_M.filter((metres) => metres <= widthM * BAR_SHARE).at(-1) ?? ROUND_M[0];
     bar.style.width = `${(100 * length) / widthM}%`;
     bar.textContent = length < 1000 ? `${length} m` : `${length / 1000} km`;

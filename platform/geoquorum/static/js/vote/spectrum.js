@@ -1,4 +1,4 @@
-/* The spectrum of the pixel under the cursor, over the mean of the cell: reflectance against wavelength in nm. */
+/* The spectrum of the pixel under the cursor, over the mean of the cell or the area: reflectance against wavelength in nm. */
 
 import { word } from "./words.js";
 
@@ -24,13 +24,14 @@ export class Spectrum {
     this.draw(this.pixel);
   }
 
-  /* `values` as `Pictures.values` gives them, `wavelengths` by band name; null empties the panel. */
-  show(values, wavelengths) {
-    this.values = values;
+  /* `values` as `Pictures.values` gives them, `wavelengths` by band name; null empties the panel. `mask` says which
+     pixels lie in the area, null for all. */
+  show(values, wavelengths, mask = null) {
+    this.values = values && { ...values, mask };
     if (!values) return this.clear();
     this.bands = values.bands.map((name, index) => ({ index, x: wavelengths[name] })).filter((band) => band.x);
-    this.mean = this.bands.map((band) => mean(values, band.index));
-    this.ceiling = CEILINGS.find((one) => one >= brightest(values, this.bands)) ?? CEILINGS.at(-1);
+    this.mean = this.bands.map((band) => mean(this.values, band.index));
+    this.ceiling = CEILINGS.find((one) => one >= brightest(this.values, this.bands)) ?? CEILINGS.at(-1);
     this.draw(null);
   }
 
@@ -45,7 +46,8 @@ export class Spectrum {
     if (!this.values || !this.width) return;
     const own = pixel && this.bands.map((band) => at(this.values, band.index, pixel));
     this.svg.replaceChildren(...this.axes(), this.line(this.mean, "spectrum-mean"), ...(own ? [this.line(own, "spectrum-own")] : []));
-    this.words.textContent = word(pixel ? "pixel" : "mean", pixel ? { x: pixel[0] + 1, y: pixel[1] + 1 } : {});
+    const kind = this.values.mask ? "-area" : "";
+    this.words.textContent = word((pixel ? "pixel" : "mean") + kind, pixel ? { x: pixel[0] + 1, y: pixel[1] + 1 } : {});
   }
 
   x(wavelength) {
@@ -101,6 +103,7 @@ function all(values, band) {
   const size = values.width * values.height;
   const numbers = [];
   for (let place = 0; place < size; place += 1) {
+    if (values.mask && !values.mask[place]) continue;
     const value = at(values, band, [place % values.width, Math.floor(place / values.width)]);
     if (Number.isFinite(value)) numbers.push(value);
   }
@@ -114,5 +117,5 @@ function mean(values, band) {
 
 /* The 98th percentile of the brightest band, so that one glint does not flatten the curve. */
 function brightest(values, bands) {
-  return Math.max(...bands.map((band) => all(values, band.index).sort((a, b) => a - b).at(-Math.ceil((values.width * values.height) / 50)) ?? 0));
+  return Math.max(...bands.map((band) => all(values, band.index).sort((a, b) => a - b)).map((numbers) => numbers.at(-Math.ceil(numbers.length / 50)) ?? 0));
 }

@@ -2,6 +2,7 @@
 
 const START_ZOOM = 14; // about 5 km across
 const METRES_PER_DEGREE = 111_320;
+const LINE = { color: "#ffffff", weight: 2, fill: false };
 
 export class TileMap {
   constructor(root, { tiles, attribution, leaflet, leafletStyle }) {
@@ -13,7 +14,7 @@ export class TileMap {
     this.map = L.map(this.root, { keyboard: false, zoomAnimation: false, fadeAnimation: false });
     L.tileLayer(this.tiles, { attribution: this.attribution }).addTo(this.map);
     L.control.scale({ imperial: false }).addTo(this.map);
-    this.outline = L.rectangle([[0, 0], [0, 0]], { color: "#ffffff", weight: 2, fill: false }).addTo(this.map);
+    this.outline = L.rectangle([[0, 0], [0, 0]], LINE).addTo(this.map);
   }
 
   async show(sample) {
@@ -21,13 +22,20 @@ export class TileMap {
     const place = [sample.latitude, sample.longitude];
     this.map.invalidateSize(false);
     this.map.setView(place, this.map.getZoom() ?? START_ZOOM, { animate: false });
-    this.outline.setBounds(boundsOf(sample));
+    const { area } = sample.content ?? {};
+    this.outline.remove();
+    this.outline = area ? L.polygon(area.lonlat.map(turn), LINE) : L.rectangle(boundsOf(sample), LINE);
+    this.outline.addTo(this.map);
+    if (area) this.map.fitBounds(this.outline.getBounds(), { animate: false, maxZoom: START_ZOOM });
   }
 
   zoom(step) {
     this.map?.setZoom(this.map.getZoom() + step, { animate: false });
   }
 }
+
+/* Leaflet has latitude first. */
+const turn = (ring) => ring.map(([longitude, latitude]) => [latitude, longitude]);
 
 /* South-west and north-east corners; good to a percent outside the polar regions. */
 function boundsOf({ latitude, longitude, pixel_size_m: pixel, width_px: width, height_px: height }) {

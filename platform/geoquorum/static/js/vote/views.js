@@ -1,5 +1,8 @@
-/* The pictures of one sample side by side: whole pixels, the cell outlined, the pixel under the cursor marked in all. */
+/* The pictures of one sample side by side: whole pixels, the cell or the area outlined, the pixel under the cursor marked
+   in all. */
 
+import { AreaLines } from "./area_lines.js";
+import { frameOf } from "./frame.js";
 import { word } from "./words.js";
 
 const STEP = 0.15;
@@ -44,7 +47,7 @@ export class Views {
       const slow = setTimeout(() => ticket === this.ticket && tile.say(word("loading")), 300);
       try {
         const image = await this.pictures.picture(sample, tile.view, season);
-        if (ticket === this.ticket) tile.draw(image, season, this.isCellOnly, this.page.question.context_cells);
+        if (ticket === this.ticket) tile.draw(image, season, this.isCellOnly, frameOf(sample, this.page.question.context_cells));
       } catch (error) {
         if (ticket === this.ticket) tile.fail(error.message);
       } finally {
@@ -108,7 +111,7 @@ export class Views {
     this.onPixel(pixel);
   }
 
-  /* The largest whole multiple of the picture's pixels at which all shown tiles fit. */
+  /* The largest whole multiple of the picture's pixels at which all shown tiles fit; a larger picture is shrunk. */
   layout() {
     const shown = this.single >= 0 ? 1 : this.tiles.length;
     if (!this.tiles.length) return;
@@ -124,7 +127,9 @@ export class Views {
       if (pixels > best.pixels) best = { pixels, columns };
     }
     const ratio = window.devicePixelRatio || 1;
-    const times = isNarrow ? best.pixels / side : Math.max(1, Math.floor((best.pixels * ratio) / side)) / ratio;
+    const isShrunk = best.pixels * ratio < side;
+    const times = isNarrow || isShrunk ? best.pixels / side : Math.floor((best.pixels * ratio) / side) / ratio;
+    this.root.classList.toggle("shrunk", isShrunk);
     this.root.style.setProperty("--side", `${side * times}px`);
     this.root.style.setProperty("--columns", best.columns);
   }
@@ -142,17 +147,21 @@ class Tile {
     this.title = this.canvas.getAttribute("aria-label");
   }
 
-  draw(image, season, isCellOnly, cells) {
-    const cell = image.width / cells;
-    const start = isCellOnly ? (image.width - cell) / 2 : 0;
-    const side = isCellOnly ? cell : image.width;
-    if (this.canvas.width !== image.width) this.canvas.width = this.canvas.height = image.width;
+  draw(image, season, isCloser, frame) {
+    const { width } = image;
+    const shown = isCloser ? frame.inner : [0, 0, 1];
+    const [left, top, side] = shown;
+    if (this.canvas.width !== width) this.canvas.width = this.canvas.height = width;
     this.context.imageSmoothingEnabled = false;
-    this.context.clearRect(0, 0, image.width, image.width);
-    this.context.drawImage(image, start, start, side, side, 0, 0, image.width, image.width);
-    this.shown = { start, side, cell, whole: image.width };
-    this.outline.hidden = side === cell;
-    this.outline.style.inset = `${(50 * (image.width - cell)) / image.width}%`;
+    this.context.clearRect(0, 0, width, width);
+    this.context.drawImage(image, left * width, top * width, side * width, side * width, 0, 0, width, width);
+    this.shown = shown;
+    this.measured = frame.measured;
+    this.count = frame.count ?? Math.round(frame.measured[2] * width);
+    this.outline.hidden = Boolean(frame.rings) || isCloser;
+    this.outline.style.inset = `${100 * frame.inner[0]}%`;
+    if (frame.rings) this.lines ??= new AreaLines(this.canvas.parentElement);
+    this.lines?.draw(frame, shown);
     this.caption.textContent = season;
     this.canvas.setAttribute("aria-label", `${this.title}, ${season || "one date"}`);
     this.say("");
@@ -164,25 +173,29 @@ class Tile {
 
   fail(words) {
     this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.lines?.draw({ rings: null, cells: [] });
     this.caption.textContent = "";
     this.say(word("no-picture", { error: words }));
   }
 
-  /* [column, row] of the cell's own pixels, or null outside it. */
+  /* [column, row] of the stored values, or null outside them. */
   pixelAt(event) {
     if (!this.shown) return null;
     const box = this.canvas.getBoundingClientRect();
-    const { start, side, cell, whole } = this.shown;
-    const inset = (whole - cell) / 2;
-    const pixel = [event.clientX - box.left, event.clientY - box.top].map((px) => Math.floor(start + (px / box.width) * side - inset));
-    return pixel.every((one) => one >= 0 && one < cell) ? pixel : null;
+    const across = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    const pixel = across.map((part, axis) => {
+      const place = this.shown[axis] + part * this.shown[2];
+      return Math.floor(((place - this.measured[axis]) / this.measured[2]) * this.count);
+    });
+    return pixel.every((one) => one >= 0 && one < this.count) ? pixel : null;
   }
 
   mark(pixel) {
     this.marker.hidden = !pixel || !this.shown;
     if (this.marker.hidden) return;
-    const { start, side, cell, whole } = this.shown;
-    const [left, top] = pixel.map((one) => (100 * (one + (whole - cell) / 2 - start)) / side);
-    Object.assign(this.marker.style, { left: `${left}%`, top: `${top}%`, width: `${100 / side}%`, height: `${100 / side}%` });
+    const step = this.measured[2] / this.count;
+    const [left, top] = pixel.map((one, axis) => (100 * (this.measured[axis] + one * step - this.shown[axis])) / this.shown[2]);
+    const size = `${(100 * step) / this.shown[2]}%`;
+    Object.assign(this.marker.style, { left: `${left}%`, top: `${top}%`, width: size, height: size });
   }
 }

@@ -1,4 +1,4 @@
-/* The stage of patches: views side by side, dates, the pixel's spectrum.
+/* The stage of patches and of areas: views side by side, dates, the pixel's spectrum; of an area its size.
 
    A stage is a class that is made once and shows one sample after another:
      constructor(root, page, hooks)  root: the element of templates/campaigns/stages/<layout>.html; page: `vote-config`
@@ -12,7 +12,9 @@
      commands                        key -> {title, run({isShift}), release()}; a button with `data-key` runs it, too
      opened                          Set of what was looked at, at most 40 letters each; stored with the vote */
 
+import { sayArea } from "../area_facts.js";
 import { ContextMap } from "../context_map.js";
+import { frameOf, maskOf } from "../frame.js";
 import { Pictures } from "../pictures.js";
 import { Spectrum } from "../spectrum.js";
 import { Views } from "../views.js";
@@ -75,6 +77,7 @@ export class Stage {
 
   async show(sample) {
     this.shown = sample;
+    this.showFacts(sample.content?.area);
     const painting = this.views.show(sample);
     this.showMap();
     const isPainted = await painting;
@@ -82,6 +85,11 @@ export class Stage {
     this.showSeasons();
     this.showSpectrum();
     return true;
+  }
+
+  showFacts(area) {
+    this.find("area-facts").hidden = !area;
+    this.find("area-facts").textContent = area ? sayArea(area) : "";
   }
 
   prefetch(sample) {
@@ -147,7 +155,8 @@ export class Stage {
     const { shown } = this;
     try {
       const values = await this.pictures.values(shown, modality, this.pictures.seasonOf(shown, view, this.views.season));
-      if (shown === this.shown) this.spectrum.show(values, this.wavelengths[modality]);
+      const mask = maskOf(frameOf(shown, this.page.question.context_cells), values.width);
+      if (shown === this.shown) this.spectrum.show(values, this.wavelengths[modality], mask);
     } catch {
       this.spectrum.show(null);
     }
