@@ -20,8 +20,8 @@ from fusion.errors import PackError
 
 SHARD_BYTES = 4 * 2**30  # of 32 x 32 patches 130,000 of Sentinel-1: one shard is gathered by one call, the fastest way
 BLOCK_BYTES = 8 * 2**20  # checked, summed and written at a time, so that memory stays flat
-# Hashed and written at a time, up to whole multiples in the file: ext4 takes this with a seventh of the effort of 8 MiB,
-# and its pages lie together well enough for gathering at the rate of plain memory.
+# Hashed and written at a time, up to whole multiples in the file: ext4 takes this with a seventh of the effort of
+# 8 MiB, and its pages lie together well enough for gathering at the rate of plain memory.
 PIECE_BYTES = 2**20
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SAFETENSORS_DTYPES = {
@@ -60,8 +60,8 @@ class HashedFile:
 
     def write(self, data: Any) -> None:
         """Append bytes, or anything that lends its bytes."""
-        view = memoryview(data).cast("B")
-        start = 0
+        view, start = memoryview(data), 0
+        view = view.cast("B") if view.nbytes else memoryview(b"")  # what is empty cannot be cast
         while start < len(view):
             piece = view[start : start + PIECE_BYTES - self._bytes % PIECE_BYTES]
             self._hash.update(piece)
