@@ -26,4 +26,6 @@ def send_file(*, user: User, export_id: int, number: int) -> FileResponse:
         project=project, actor=user, action="export downloaded", subject=f"export {export.pk}", detail={"file": name}
     )
     filename = f"{export.version.name}-{export.version.number}-{path.name}"
-    return FileResponse(path.open("rb"), as_attachment=True, filename=filename)
+    answer = FileResponse(path.open("rb"), as_attachment=True, filename=filename)
+    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"  # KML is XML, and one may open it in the browser
+    return answer

@@ -76,4 +76,4 @@ def import_votes(request: HttpRequest, campaign_id: int, file: File[UploadedFile
     campaign, _member = access.find_campaign(user=request.user, campaign_id=campaign_id, minimum=Role.CURATOR)
     round = services.current_round(campaign=campaign)
     with keep_upload(file) as path:
-        return {"taken": import_vote_file(round=round, path=path, by=request.user, kind=kind)}
+        return {"taken": import_vote_file(round=round, path=path, by=request.user, kind=kind, is_upload=True)}

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from annotation.exchange.label_studio import read_tasks
 from annotation.exchange.table_files import TableFile, read_table
+from annotation.exchange.table_uploads import read_tasks_upload, read_upload
 from fusion.errors import BadVotesError
 from fusion.lines import Faults
 from geoquorum.accounts.models import Expert, User
@@ -25,13 +26,16 @@ SELECT s.key, s.id FROM campaigns_roundsample m JOIN catalog_sample s ON s.id = 
 """
 
 
-def import_vote_file(*, round: Round, path: Path, by: User | None, kind: str = Expert.Kind.PERSON) -> int:
+def import_vote_file(
+    *, round: Round, path: Path, by: User | None, kind: str = Expert.Kind.PERSON, is_upload: bool = False
+) -> int:
     """Append the votes of a CSV, a Parquet file or a Label Studio export (.json); returns their number.
 
     Tables have the columns `sample` (key), `voter` (a pseudonym), `code` and perhaps those of OPTIONAL. BadInputError
-    or BadVotesError names each bad row, and then nothing is stored. `kind` says whose votes they are.
+    or BadVotesError names each bad row, and then nothing is stored. `kind` says whose votes they are. What somebody
+    sent (`is_upload`) is read in a child process with bounds, but for small texts.
     """
-    file = _read(round, path)
+    file = _read(round, path, is_upload)
     keys = copy_out(KEYS, {"round": round.pk}, {"key": pa.string(), "id": pa.int64()})
     found = pc.index_in(file.table["sample"], keys["key"].combine_chunks())
     faults = Faults(name=file.name, error=BadVotesError)
@@ -44,12 +48,13 @@ def import_vote_file(*, round: Round, path: Path, by: User | None, kind: str = E
     return import_votes(round=round, table=table, by=by, kind=kind, source=file.name[:40], place=file.place)
 
 
-def _read(round: Round, path: Path) -> TableFile:
+def _read(round: Round, path: Path, is_upload: bool) -> TableFile:
     if path.suffix.lower() != ".json":
-        return read_table(path, COLUMNS, NEEDED)
+        return read_upload(path, COLUMNS, NEEDED) if is_upload else read_table(path, COLUMNS, NEEDED)
     if path.stat().st_size > MOST_JSON_BYTES:
         raise BadVotesError(f"{path.name} is larger than {MOST_JSON_BYTES >> 20} MiB; export fewer tasks at once.")
-    votes = read_tasks(path.read_bytes(), scheme_of(round.campaign).codes)
+    codes = scheme_of(round.campaign).codes
+    votes = read_tasks_upload(path, codes) if is_upload else read_tasks(path.read_bytes(), codes)
     decided = pa.nulls(votes.num_rows, OPTIONAL["decided_at"])
     table = votes.drop_columns(["seconds"]).append_column("decided_at", decided)
     return TableFile(name=path.name, table=table, is_text=False)

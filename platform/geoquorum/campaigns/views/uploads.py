@@ -52,7 +52,8 @@ def show_files(request: HttpRequest, campaign_id: int) -> HttpResponse:
     try:
         with keep_upload(form.cleaned_data["file"]) as path:
             round = services.current_round(campaign=campaign)
-            count = import_vote_file(round=round, path=path, by=request.user, kind=form.cleaned_data["kind"])
+            kind = form.cleaned_data["kind"]
+            count = import_vote_file(round=round, path=path, by=request.user, kind=kind, is_upload=True)
     except GeoquorumError as error:
         return _render(request, campaign, form=form, trouble=tell_trouble(error), status=400)
     messages.success(request, ngettext("%(n)s vote was taken.", "%(n)s votes were taken.", count) % {"n": count})
