@@ -27,8 +27,8 @@ from geoquorum.campaigns.models import CampaignState, ConsensusRun, RoundSample
 from geoquorum.figures.cells import Square, cell_map
 from geoquorum.releases import downloads, services
 from geoquorum.releases.forms import ReleaseForm
-from geoquorum.releases.models import BuildState, DatasetVersion
 from geoquorum.releases.leak_words import is_refused, list_refusals
+from geoquorum.releases.models import BuildState, DatasetVersion
 
 
 @login_required
@@ -58,9 +58,9 @@ def show_version(request: HttpRequest, version_id: int) -> HttpResponse:
             context |= _describe(version, has_maps=context["is_curator"] or not _is_asked_again(version))
         except PackError as error:
             context["trouble"] = str(error)
-    return render(request, "releases/version.html", context)
     elif version.state == BuildState.FAILED and version.summary.get("leaks"):
         context |= _describe_refusal(version, has_names=context["is_curator"] or not _is_asked_again(version))
+    return render(request, "releases/version.html", context)
 
 
 @login_required
@@ -139,8 +139,6 @@ def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
     }
 
 
-def _say_shared(shared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """What splits share by kind, with shares in percent; versions of before counted groups alone."""
 def _describe_refusal(version: DatasetVersion, *, has_names: bool) -> dict[str, object]:
     """The leak report of a version that was refused; samples that are voted on are not named to experts."""
     leaks = version.summary["leaks"]
@@ -152,6 +150,8 @@ def _describe_refusal(version: DatasetVersion, *, has_names: bool) -> dict[str, 
     }
 
 
+def _say_shared(shared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What splits share by kind, with shares in percent; versions of before counted groups alone."""
     titles = {
         "block": _("blocks"),
         "area": _("areas"),
@@ -167,12 +167,12 @@ def _describe_refusal(version: DatasetVersion, *, has_names: bool) -> dict[str, 
             "share": None if found.get("share") is None else 100 * found["share"],
             "limit": None if found.get("limit") is None else 100 * found["limit"],
             "first": found.get("first", [])[:3],
+            "is_refused": is_refused(found),
         }
         for kind, found in shared.items()
     ]
 
 
-            "is_refused": is_refused(found),
 def _say_voters(counts: dict[str, int]) -> list[str]:
     """How many of each kind voted, in words; versions of before know no kinds in their summary."""
     words = {
