@@ -1,6 +1,6 @@
 """The frozen table behind a release: which samples with which labels, and how to read their arrays. A pure value."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -39,13 +39,15 @@ class ArrayReader:
 class Snapshot:
     """What a release is made of. `samples` has the columns of a pack's table, sorted by id; rows are never re-ordered.
 
-    Build it with `freeze`, which sorts and checks.
+    `links` answers tables of what belongs to the samples, in their order (fusion.pack_links). Build it with `freeze`,
+    which sorts and checks.
     """
 
     samples: pa.Table
     arrays: Mapping[str, ArrayReader]
     targets: Mapping[str, TargetSpec]
     provenance: Mapping[str, Any]
+    links: Callable[[], Iterable[pa.Table]] = tuple
 
     def __len__(self) -> int:
         return int(self.samples.num_rows)
@@ -65,6 +67,7 @@ class Snapshot:
             targets=self.targets,
             provenance=self.provenance,
             seed=seed,
+            links=self.links(),
         )
 
     def _source(self, reader: ArrayReader) -> ArraySource:
@@ -90,6 +93,7 @@ def freeze(
     arrays: Mapping[str, ArrayReader],
     targets: Mapping[str, TargetSpec],
     provenance: Mapping[str, Any],
+    links: Callable[[], Iterable[pa.Table]] = tuple,
 ) -> Snapshot:
     """A snapshot of `samples`, sorted by id: the same samples give the same release in whatever order they came.
 
@@ -102,7 +106,7 @@ def freeze(
     for first, second in pairwise(ids):
         if first == second:
             raise BadInputError(f"Sample {first!r} is in the release twice; hand in each sample once.")
-    return Snapshot(samples=table, arrays=dict(arrays), targets=dict(targets), provenance=dict(provenance))
+    return Snapshot(samples=table, arrays=dict(arrays), targets=dict(targets), provenance=dict(provenance), links=links)
 
 
 def describe_labels(result: ConsensusResult, votes: VoteTable, codes: Sequence[str]) -> pa.Table:

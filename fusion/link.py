@@ -1,7 +1,8 @@
 """The join in space and time: which photos, posts, stations and footprints belong to which patches, how far, how late.
 
 Patches and what lies about them meet in three ways: in the same cell of the grid, within a distance, or by shared
-ground. Each link keeps its distance in metres and its lag in seconds, so that a use may ask for nearer or sooner later.
+ground (fusion.squares). Each link keeps its distance in metres and its lag in seconds, so that a use may ask for nearer
+or sooner later.
 Distances and bearings are geodesics on WGS 84 (Karney 2013, https://doi.org/10.1007/s00190-012-0578-z).
 """
 
@@ -12,8 +13,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import shapely
-from pyproj import Geod, Transformer
+from pyproj import Geod
 from scipy.spatial import cKDTree
 
 from fusion.errors import BadInputError
@@ -24,6 +24,7 @@ WGS84 = Geod(ellps="WGS84")
 SPHERE_SLACK = 1.01  # a sphere's distances are wrong by up to 0.6 %
 HALF_TURN_M = np.pi * EARTH_RADIUS_M
 MOST_LINKS = 20_000_000  # a gigabyte of links
+NEAREST_ASKED = 3  # on the sphere, of which the ellipsoid's nearest is taken
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -34,18 +35,20 @@ Times = npt.NDArray[np.datetime64]
 class Things:
     """Points in space and time: centres of patches, photos, posts, stations.
 
-    `lonlat` [n, 2] degrees, NaN where the place is unknown; `time` [n] UTC, NaT where unknown; `heading_deg` [n]
-    clockwise from north and `field_of_view_deg` [n], NaN for what looks nowhere.
+    `lonlat` [n, 2] degrees, NaN where the place is unknown; `time` [n] UTC, NaT where unknown; `until` [n] ends what
+    lasts, NaT or left out for a moment; `heading_deg` [n] clockwise from north and `field_of_view_deg` [n], NaN for
+    what looks nowhere.
     """
 
     ids: Sequence[str]
     lonlat: Floats
     time: Times | None = None
+    until: Times | None = None
     heading_deg: Floats | None = None
     field_of_view_deg: Floats | None = None
 
     def __post_init__(self) -> None:
-        for name in ("lonlat", "time", "heading_deg", "field_of_view_deg"):
+        for name in ("lonlat", "time", "until", "heading_deg", "field_of_view_deg"):
             given = getattr(self, name)
             if given is not None and len(given) != len(self.ids):
                 raise BadInputError(f"There are {len(given)} of {name} for {len(self.ids)} ids; give one each.")
@@ -70,9 +73,9 @@ class Things:
 class Links:
     """Pairs of rows, ordered by `left`, then by distance, lag and `right`.
 
-    `distance_m` [m] metres; `lag_s` [m] seconds from left to right, NaN where a time is unknown; `off_axis_deg` [m] how
-    far left lies from the middle of what right looks at, 0..180, NaN for what looks nowhere; `share` [m] of left's
-    ground that right covers, 0..1, NaN for points.
+    `distance_m` [m] metres; `lag_s` [m] seconds from left to right, 0 where they last at the same time, NaN where
+    a time is unknown; `off_axis_deg` [m] how far left lies from the middle of what right looks at, 0..180, NaN for what
+    looks nowhere; `share` [m] of left's ground that right covers, 0..1, NaN for points.
     """
 
     left: Ints
@@ -124,7 +127,7 @@ def join_cells(cells: Sequence[str], right: Things, *, window_s: tuple[float, fl
     place = np.minimum(np.searchsorted(names, own, sorter=order), len(names) - 1)
     left = order[place]
     inside = names[left] == own
-    return _measure(Things.of_cells(cells), right, left[inside], placed[inside], window_s=window_s)
+    return measure_pairs(Things.of_cells(cells), right, left[inside], placed[inside], window_s=window_s)
 
 
 def join_near(
@@ -141,8 +144,7 @@ def join_near(
     `window_s` (earliest, latest) bounds the lag of right after left; pairs without both times are left out then.
     `facing` keeps what right looks at: left within its field of view. `most` per row of left, nearest first.
     """
-    if not 0 < within_m <= HALF_TURN_M:
-        raise BadInputError(f"Things are joined within more than 0 m and less than half the Earth; got {within_m:g} m.")
+    _check_distance(within_m)
     rows = [np.flatnonzero(things.is_placed) for things in (left, right)]
     trees = [cKDTree(on_sphere(things.lonlat[at])) for things, at in zip((left, right), rows, strict=True)]
     angle = min(within_m * SPHERE_SLACK / EARTH_RADIUS_M, np.pi)
@@ -153,52 +155,42 @@ def join_near(
         )
     near = trees[0].sparse_distance_matrix(trees[1], chord, output_type="ndarray")
     one, two = rows[0][near["i"]], rows[1][near["j"]]
-    links = _measure(left, right, one, two, window_s=window_s, within_m=within_m, facing=facing)
+    links = measure_pairs(left, right, one, two, window_s=window_s, within_m=within_m, facing=facing)
     return links if most is None else links.nearest(most)
 
 
-def join_ground(cells: Sequence[str], shapes: Sequence[shapely.Geometry]) -> Links:
-    """Links from grid cells to shapes in lon/lat that share ground with them, with the share of the cell they cover.
-
-    Footprints and areas: `share` is the covered part of the cell (area in the cell's own UTM zone), and `distance_m`
-    is from the cell's centre to the shape, 0 where it lies inside.
-    """
-    found = shapely.STRtree(list(shapes)).query([parse_cell(cell).footprint for cell in cells], predicate="intersects")
-    parts = [_cover(cells[row], shapes[shape]) for row, shape in found.T.tolist()]
-    share, distance = np.array(parts, np.float64).reshape(-1, 2).T
-    shared = share > 0
-    nothing = np.full(int(shared.sum()), np.nan)
-    return _arrange(
-        found[0][shared].astype(np.int64),
-        found[1][shared].astype(np.int64),
-        distance[shared],
-        nothing,
-        nothing,
-        share[shared],
+def join_nearest(left: Things, right: Things, *, within_m: float, window_s: tuple[float, float] | None = None) -> Links:
+    """The nearest thing to each of left, where it is at most `within_m` away and within the window of time."""
+    _check_distance(within_m)
+    rows = [np.flatnonzero(things.is_placed) for things in (left, right)]
+    if not min(map(len, rows)):
+        return measure_pairs(left, right, *np.empty((2, 0), np.int64))
+    tree = cKDTree(on_sphere(right.lonlat[rows[1]]))
+    asked = min(NEAREST_ASKED, len(rows[1]))
+    _chords, found = tree.query(on_sphere(left.lonlat[rows[0]]), k=list(range(1, asked + 1)))
+    links = measure_pairs(
+        left, right, np.repeat(rows[0], asked), rows[1][found.ravel()], window_s=window_s, within_m=within_m
     )
+    return links.nearest()
 
 
-def _cover(cell: str, shape: shapely.Geometry) -> tuple[float, float]:
-    """Share of a cell that a shape covers, and metres from the cell's centre to it."""
-    own = parse_cell(cell)
-    to_metres = Transformer.from_crs(4326, own.epsg, always_xy=True).transform
-    metres = shapely.make_valid(shapely.transform(shape, lambda xy: np.column_stack(to_metres(*xy.T))))
-    square = shapely.box(*own.bounds)
-    share = metres.intersection(square).area / square.area
-    return share, metres.distance(square.centroid)
+def _check_distance(within_m: float) -> None:
+    if not 0 < within_m <= HALF_TURN_M:
+        raise BadInputError(f"Things are joined within more than 0 m and less than half the Earth; got {within_m:g} m.")
 
 
-def _measure(
+def measure_pairs(
     left: Things,
     right: Things,
     one: Ints,
     two: Ints,
     *,
-    window_s: tuple[float, float] | None,
+    window_s: tuple[float, float] | None = None,
     within_m: float = np.inf,
     facing: bool = False,
+    share: Floats | None = None,
 ) -> Links:
-    """Links of the pairs that hold to the bounds, with distance, lag and angle."""
+    """Links of the pairs (rows `one` of left, `two` of right) that hold to the bounds, with distance, lag and angle."""
     from_right, _back, distance = WGS84.inv(*right.lonlat[two].T, *left.lonlat[one].T)
     lag, off = _lag(left, right, one, two), _off_axis(right, two, np.asarray(from_right, np.float64))
     kept = np.asarray(distance) <= within_m
@@ -208,14 +200,26 @@ def _measure(
         if right.heading_deg is None or right.field_of_view_deg is None:
             raise BadInputError("Nothing here looks anywhere: give headings and fields of view, or leave out facing.")
         kept &= off <= right.field_of_view_deg[two] / 2
-    nothing = np.full(int(kept.sum()), np.nan)
-    return _arrange(one[kept], two[kept], np.asarray(distance)[kept], lag[kept], off[kept], nothing)
+    shared = np.full(len(one), np.nan) if share is None else share
+    return arrange_links(one[kept], two[kept], np.asarray(distance)[kept], lag[kept], off[kept], shared[kept])
 
 
 def _lag(left: Things, right: Things, one: Ints, two: Ints) -> Floats:
+    """Seconds from the end of left to the begin of right, negative from its begin back to the end of right, else 0."""
     if left.time is None or right.time is None:
         return np.full(len(one), np.nan)
-    lag = right.time[two].astype("datetime64[us]") - left.time[one].astype("datetime64[us]")
+    late = _seconds_between(_last(left)[one], right.time[two])
+    early = _seconds_between(left.time[one], _last(right)[two])
+    return np.where(late > 0, late, np.where(early < 0, early, 0.0 * late + 0.0))
+
+
+def _last(things: Things) -> Times:
+    assert things.time is not None
+    return things.time if things.until is None else np.where(np.isnat(things.until), things.time, things.until)
+
+
+def _seconds_between(one: Times, two: Times) -> Floats:
+    lag = two.astype("datetime64[us]") - one.astype("datetime64[us]")
     return np.where(np.isnat(lag), np.nan, lag.astype(np.int64) / 1e6)
 
 
@@ -225,7 +229,8 @@ def _off_axis(right: Things, two: Ints, bearing_deg: Floats) -> Floats:
     return np.abs((bearing_deg - right.heading_deg[two] + 180) % 360 - 180)
 
 
-def _arrange(left: Ints, right: Ints, distance_m: Floats, lag_s: Floats, off: Floats, share: Floats) -> Links:
+def arrange_links(left: Ints, right: Ints, distance_m: Floats, lag_s: Floats, off: Floats, share: Floats) -> Links:
+    """Links in their order."""
     late = np.nan_to_num(np.abs(lag_s), nan=np.inf)
     order = np.lexsort((right, late, distance_m, left))
     return Links(

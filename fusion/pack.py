@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from fusion.errors import PackError
 from fusion.pack_array import PackArray, RaggedArray
+from fusion.pack_links import LINK_SCHEMA
 from fusion.pack_manifest import COPY, SCHEMA_VERSION, read_manifest
 from fusion.pack_source import ArraySource, TargetSource, TargetSpec
 from fusion.pack_writing import write_pack
@@ -138,6 +139,28 @@ class Pack:
         """True for the samples that have the array (or the target's array) called `name`."""
         entry = self.manifest["arrays"].get(name) or self._find_entry(name, "dense")
         flags = entry["presence"]
+        return np.ones(len(self), dtype=bool) if flags == "all" else self.array(flags).gather(np.arange(len(self)))
+
+    @property
+    def links(self) -> pa.Table:
+        """What belongs to the samples: photos, posts, stations, shapes, heights (fusion.pack_links.LINK_SCHEMA)."""
+        if "links" not in self.manifest:
+            return LINK_SCHEMA.empty_table()
+        path = self._find_file(self.manifest["links"]["path"])
+        try:
+            table = pq.read_table(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise PackError(f"{path} cannot be read as Parquet: {error}. {COPY}") from error
+        if table.num_rows != self.manifest["links"]["count"]:
+            raise PackError(f"{path} has {table.num_rows} rows, not {self.manifest['links']['count']}. {COPY}")
+        return table
+
+    def linked(self, kind: str) -> npt.NDArray[np.bool_]:
+        """True for the samples that have a link of this kind; all False where the pack has none of it."""
+        found = self.manifest.get("links", {}).get("kinds", {}).get(kind)
+        if found is None:
+            return np.zeros(len(self), dtype=bool)
+        flags = found["presence"]
         return np.ones(len(self), dtype=bool) if flags == "all" else self.array(flags).gather(np.arange(len(self)))
 
     def _find_entry(self, name: str, layout: str) -> dict[str, Any]:

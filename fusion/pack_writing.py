@@ -18,6 +18,7 @@ from fusion import scheme as schemes
 from fusion.band_statistics import BandStatistics
 from fusion.errors import PackError
 from fusion.pack_array import declare_stored
+from fusion.pack_links import FILE, write_links
 from fusion.pack_manifest import SCHEMA_VERSION, sync, write_manifest
 from fusion.pack_source import ArraySource, TargetSource, TargetSpec
 from fusion.pack_stream import check_present, check_source, check_text, fill_absent, list_present
@@ -41,10 +42,12 @@ def write_pack(
     targets: Mapping[str, TargetSpec],
     provenance: Mapping[str, Any],
     seed: int,
+    links: Iterable[pa.Table] = (),
     shard_bytes: int = SHARD_BYTES,
 ) -> str:
     """Write version `number` of dataset `name` into a new folder; answers the sha256 of its pack.json.
 
+    `links` are tables of fusion.pack_links.LINK_SCHEMA in the order of the samples: what belongs to each of them.
     Whole or not at all: it grows in a folder beside and is renamed. PackError names the sample or array that is wrong.
     """
     folder = Path(folder)
@@ -67,6 +70,7 @@ def write_pack(
             "arrays": {key: writer.write_array(key, arrays[key]) for key in sorted(arrays)},
             "targets": {key: writer.write_target(key, targets[key], set(arrays)) for key in sorted(targets)},
         }
+        manifest |= writer.write_links(links)
         manifest["arrays"].update(writer.own_arrays)
         manifest["counts"] = writer.count_labels(targets)
         writer.write_samples()
@@ -275,6 +279,23 @@ class _Writer:
             codes, numbers = np.unique(labels[self.splits == split], return_counts=True)
             counts[split] = {str(code): int(n) for code, n in zip(codes, numbers, strict=True)}
         return counts if any(target.head == "classes" for target in targets.values()) else {}
+
+    def write_links(self, tables: Iterable[pa.Table]) -> dict[str, Entry]:
+        """links.parquet and its entry in the manifest, with presence by kind; nothing where nothing is linked."""
+        tally, file = write_links(self.folder, tables, self.ids)
+        if not tally.count:
+            (self.folder / FILE).unlink()
+            return {}
+        self.files[FILE] = file
+        kinds = {
+            kind: {
+                "links": tally.links[kind],
+                "samples": int(flags.sum()),
+                "presence": self._write_presence(f"links.{kind}", None if flags.all() else flags),
+            }
+            for kind, flags in sorted(tally.present.items())
+        }
+        return {"links": {"path": FILE, "count": tally.count, "kinds": kinds}}
 
     def write_samples(self) -> None:
         """samples.parquet."""

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-import shapely
 from pyproj import Geod
 
 from fusion.errors import BadInputError
-from fusion.grid import cell_at, parse_cell
-from fusion.link import Things, join_cells, join_ground, join_near
+from fusion.grid import cell_at
+from fusion.link import Things, join_cells, join_near, join_nearest
 
 GEOD = Geod(ellps="WGS84")
 HOUR = 3600.0
@@ -122,26 +121,6 @@ def test_cells_of_two_sizes_and_cells_named_twice_are_refused():
         join_cells([one, one], things)
 
 
-def test_footprints_cover_their_share_of_a_cell():
-    cell = cell_at(13.4, 52.5)
-    ring = np.array(cell.footprint_lonlat)[:4]
-    middle = (ring[0] + ring[1]) / 2, (ring[3] + ring[2]) / 2
-    half = shapely.Polygon([ring[0], middle[0], middle[1], ring[3]])
-    far = shapely.box(0, 0, 1, 1)
-    links = join_ground([cell.id], [far, half])
-    assert pairs(links) == {(0, 1)}
-    assert links.share == pytest.approx([0.5], abs=1e-3)
-    assert links.distance_m == pytest.approx([0], abs=0.5)
-    assert np.isnan(links.lag_s).all()
-
-
-def test_a_neighbour_that_only_touches_shares_no_ground():
-    cell = cell_at(13.4, 52.5)
-    east = parse_cell(f"{cell.zone}N-320-{cell.column + 1}-{cell.row}")
-    assert len(join_ground([cell.id], [east.footprint])) <= 1
-    assert (join_ground([cell.id], [east.footprint]).share < 1e-6).all()
-
-
 def test_a_table_of_links_names_ids_and_leaves_unknowns_null():
     left, right = scatter(5, 1), Things(ids=["p", "q"], lonlat=scatter(2, 1).lonlat)
     table = join_near(left, right, within_m=20_000).tabulate(left.ids, right.ids)
@@ -155,6 +134,29 @@ def test_a_table_of_links_names_ids_and_leaves_unknowns_null():
 def test_distances_that_bound_nothing_are_refused(within):
     with pytest.raises(BadInputError, match="more than 0 m"):
         join_near(scatter(2, 1), scatter(2, 2), within_m=within)
+
+
+def test_the_nearest_is_the_first_of_all_within_the_distance():
+    left, right = scatter(60, 1), scatter(30, 2)
+    links = join_nearest(left, right, within_m=700)
+    first = join_near(left, right, within_m=700, most=1)
+    assert pairs(links) == pairs(first)
+    assert 10 < len(links) < 60
+    assert links.distance_m == pytest.approx(first.distance_m)
+    nobody = Things(ids=["lost"], lonlat=np.full((1, 2), np.nan))
+    assert len(join_nearest(left, nobody, within_m=700)) == len(join_nearest(nobody, right, within_m=700)) == 0
+
+
+def test_what_lasts_is_late_by_the_gap_and_not_at_all_while_it_lasts():
+    days = np.array(["2026-06-01", "2026-06-10", "2026-06-20", "NaT"], "datetime64[us]")
+    one = np.zeros((1, 2))
+    patch = Things(ids=["p"], lonlat=one, time=days[:1], until=days[1:2])
+    moments = Things(ids=list("abcd"), lonlat=np.zeros((4, 2)), time=days - np.timedelta64(2, "D"))
+    links = join_near(patch, moments, within_m=9)
+    lags = {moments.ids[row]: lag for row, lag in zip(links.right, links.lag_s / 86_400, strict=True)}
+    assert lags == pytest.approx({"a": -2, "b": 0, "c": 8, "d": np.nan}, nan_ok=True)
+    series = Things(ids=["s"], lonlat=one, time=days[:1] - np.timedelta64(90, "D"), until=days[:1])
+    assert join_near(patch, series, within_m=9).lag_s.tolist() == [0]
 
 
 def test_columns_of_other_lengths_and_places_off_the_earth_are_refused_by_name():

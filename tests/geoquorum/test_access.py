@@ -63,6 +63,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "catalog/regions/<int:region_id>/tile/<slug:modality>/<slug:view>/<slug:cell>.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/scenes/<int:scene_id>/look.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/assets/<int:asset_id>/look.png": (MEMBERS, NO_SUCH_METHOD),
+    "catalog/samples/<int:sample_id>/": (MEMBERS, NO_SUCH_METHOD),
     "catalog/samples/<int:sample_id>/picture/<slug:modality>/<slug:view>.png": (MEMBERS, NO_SUCH_METHOD),
     "catalog/samples/<int:sample_id>/photo.jpg": ("302 404 404 404 404 404 404", NO_SUCH_METHOD),  # a patch has none
     "catalog/samples/<int:sample_id>/values/<slug:modality>.bin": (MEMBERS, NO_SUCH_METHOD),

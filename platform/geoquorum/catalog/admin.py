@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from geoquorum.catalog.models import Asset, Region, Sample, Scene
+from geoquorum.catalog.models import Asset, Link, Region, Sample, Scene
 
 
 @admin.register(Region)
@@ -31,3 +31,11 @@ class SampleAdmin(admin.ModelAdmin):
 class AssetAdmin(admin.ModelAdmin):
     list_display = ("uri", "modality", "sha256", "size_bytes")
     raw_id_fields = ("scene", "sample")
+
+
+@admin.register(Link)
+class LinkAdmin(admin.ModelAdmin):
+    list_display = ("sample", "kind", "name", "distance_m", "share")
+    list_select_related = ("sample",)
+    list_filter = ("kind",)
+    raw_id_fields = ("region", "sample", "other", "asset")

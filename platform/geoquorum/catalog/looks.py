@@ -18,6 +18,7 @@ from fusion import modality as modalities
 from fusion import painting, quicklook
 from fusion.errors import BadInputError
 from fusion.modality import Modality
+from fusion.plain import paint_plain
 from fusion.source import RasterFile
 from fusion.sources.ascii_grid import read_grid
 from fusion.sources.cubes import read_cube
@@ -33,7 +34,7 @@ from geoquorum.catalog.models import Asset, Scene
 from geoquorum.catalog.pictures import spread_bands
 from geoquorum.catalog.pixels import declare, raster_of
 
-DRAWING = 1  # counts up when pictures of the same files look different
+DRAWING = 2  # counts up when pictures of the same files look different
 SIDE = 320  # pixels of the longer side
 MOST_POINTS = 5_000_000
 MOST_SHAPES = 50_000  # drawn; more are a blot at this size
@@ -121,20 +122,7 @@ def _fit(plane: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
 def _draw_plain(asset: Asset) -> Picture:
     """Numbers without a view that fits: up to three of them, each over its own range."""
     values, valid, _bounds = read_for_web(_file(asset), longest_side=SIDE)
-    return _paint(values, valid)
-
-
-def _paint(planes: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> Picture:
-    """Planes [band, y, x] as red, green and blue of three quarters, half and a quarter of them; one alone in grey."""
-    last = len(planes) - 1
-    chosen = [planes[int(last * share)] for share in (0.75, 0.5, 0.25)]
-    picture = np.zeros((*valid.shape, 4), dtype=np.uint8)
-    for place, plane in enumerate(chosen):
-        size = np.abs(plane).astype(np.float32) if np.iscomplexobj(plane) else plane.astype(np.float32)
-        known = valid & np.isfinite(size)
-        picture[..., place] = painting.scale_levels(size, *painting.find_limits(size, known, 2, 98))
-    picture[..., 3] = np.where(valid, 255, 0)
-    return picture
+    return paint_plain(values, valid, name=Path(asset.uri).name)
 
 
 def _draw_points(asset: Asset) -> Picture:
@@ -252,7 +240,7 @@ def _draw_array(asset: Asset) -> Picture:
     modality = _find_plain(asset, len(planes))
     if modality is not None and modality.views:
         return modalities.quicklook(modality, modality.views[0], planes, np.isfinite(planes).all(axis=0))
-    return _paint(planes, np.isfinite(planes).all(axis=0))
+    return paint_plain(planes, np.isfinite(planes).all(axis=0), name=path.name)
 
 
 def _take_planes(values: npt.NDArray[Any], dims: Sequence[str]) -> npt.NDArray[Any]:

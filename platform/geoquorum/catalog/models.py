@@ -1,4 +1,4 @@
-"""Regions, scenes, assets, samples and references. SQL holds where pixels lie and their hash, never pixels."""
+"""Regions, scenes, assets, samples, links and references. SQL holds where pixels lie and their hash, never pixels."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -198,3 +198,53 @@ class Reference(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} ({self.source})"
+
+
+class Link(models.Model):
+    """What belongs to a patch by place: another sample, or a file of its region; one row for each pair.
+
+    `distance_m` is from the patch's centre, null where the other's place is not known; `lag_s` from the time that the
+    patch shows to the other's, 0 while both last; `off_axis_deg` how far the centre lies from the middle of what a
+    photo looks at; `share` of the patch's ground that a photo looks at or a file covers; `count` of shapes on it.
+    `name` says which part of a file it is, such as the station. Rows are made anew with their region (catalog.linking).
+    """
+
+    class Kind(models.TextChoices):
+        PHOTO = "photo", _("street photo")
+        POST = "post", _("post")
+        STATION = "station", _("weather station")
+        FOOTPRINTS = "footprints", _("building footprints")
+        SHAPES = "shapes", _("other shapes")
+        HEIGHTS = "heights", _("heights")
+        MAP = "map", _("map")
+        VIDEO = "video", _("video")
+
+    region = models.ForeignKey(Region, on_delete=models.CASCADE, related_name="links")
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="links", db_index=False)
+    other = models.ForeignKey(Sample, on_delete=models.CASCADE, null=True, related_name="links_to")
+    asset = models.ForeignKey(Asset, on_delete=models.CASCADE, null=True, related_name="links")
+    kind = models.CharField(max_length=12, choices=Kind)
+    name = models.CharField(max_length=120, blank=True)
+    distance_m = models.FloatField(null=True)
+    lag_s = models.FloatField(null=True)
+    off_axis_deg = models.FloatField(null=True)
+    share = models.FloatField(null=True)
+    count = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(other__isnull=False, asset__isnull=True)
+                | models.Q(other__isnull=True, asset__isnull=False),
+                name="link_to_one_thing",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(share__isnull=True) | models.Q(share__gte=0, share__lte=1),
+                name="link_share_is_a_part",
+            ),
+            models.UniqueConstraint(fields=["sample", "other"], name="link_sample_other_once"),
+            models.UniqueConstraint(fields=["sample", "asset"], name="link_sample_asset_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.sample_id}"

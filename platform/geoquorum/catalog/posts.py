@@ -17,7 +17,7 @@ from fusion.sources.posts.uploads import read_upload
 from geoquorum.accounts.models import Project, User
 from geoquorum.accounts.services import record
 from geoquorum.catalog.media import find_photo, forget_unused, remove_media, store_photo
-from geoquorum.catalog.models import Post, Region, Sample
+from geoquorum.catalog.models import Link, Post, Region, Sample
 from geoquorum.catalog.photos import place_of
 from geoquorum.catalog.pseudonyms import hash_author, hash_source
 from geoquorum.storing import hold
@@ -86,6 +86,7 @@ def erase_author(*, project: Project, handle: str, by: User | None) -> int:
         emptied = posts_there.update(text="", language="", posted_at=None, author="", source_key="", erased_at=Now())
         there = Sample.objects.filter(post__in=posts_there)
         there.update(captured_from=None, captured_to=None)  # time and place would find the post again
+        Link.objects.filter(other__in=there).update(lag_s=None)  # from which the time could be told
         record(project=project, actor=by, action="author erased", subject="posts", detail={"posts": emptied})
     return emptied
 

@@ -1,6 +1,7 @@
 """Regions, ingest and the cutting of regions into patch samples on the global grid."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -25,6 +26,8 @@ from geoquorum.catalog.bounds import find_centre, join_bounds, outline
 from geoquorum.catalog.models import Asset, Reference, Region, Sample, Scene
 
 LONGEST_NAME = 120
+DEGREE_M = 111_000.0
+HEIGHTS = ("elevation", "lidar_heights")
 
 
 def get_region(*, project: Project, name: str, is_simulated: bool = False, **facts: Any) -> Region:
@@ -94,7 +97,8 @@ def _take_scene(region: Region, modality: str, name: str, infos: list[RasterInfo
 def cut_patches(*, region: Region, size_m: int = grid.DEFAULT_SIZE_M, pixels: int = 32) -> list[Sample]:
     """One patch sample for each grid cell of the region's zone that every modality's scenes cover whole.
 
-    Samples that exist stay as they are. A region without a place is refused.
+    Heights beside other scenes cut nothing off: where they lie they are linked (catalog.linking), elsewhere they are
+    missing. Samples that exist stay as they are. A region without a place is refused.
     """
     cells = _covered_cells(region, _cells_of(region, size_m))
     captured = region.scenes.exclude(captured_from=None).order_by("captured_from")
@@ -126,6 +130,19 @@ def cut_patches(*, region: Region, size_m: int = grid.DEFAULT_SIZE_M, pixels: in
     )
     keys = [cell.id for cell in cells]
     return list(Sample.objects.filter(project=region.project, kind=Sample.Kind.PATCH, key__in=keys).order_by("pk"))
+
+
+def suggest_cell_m(region: Region) -> int | None:
+    """A size of cells of which some lie wholly on the region's smallest scene; None where it is too small for any."""
+    sides = []
+    for west, south, east, north in region.scenes.exclude(west=None).values_list("west", "south", "east", "north"):
+        shrink = math.cos(math.radians((south + north) / 2))
+        sides.append(min((east - west) % 360 * shrink, north - south) * DEGREE_M)
+    if not sides:
+        return None
+    # a side twice as long as a cell holds a whole one, wherever it begins; UTM stands a little askew to degrees
+    fits = int(min(sides) * 0.48) // grid.SIZE_STEP_M * grid.SIZE_STEP_M
+    return fits or None
 
 
 def attach_references(
@@ -213,7 +230,8 @@ def _covered_cells(region: Region, cells: Sequence[grid.Cell]) -> list[grid.Cell
         by_modality[scene.modality] = by_modality.get(scene.modality, np.zeros(len(cells), dtype=bool)) | on_scene
     if not by_modality or not cells:
         return []
-    return [cell for cell, keep in zip(cells, np.all(list(by_modality.values()), axis=0), strict=True) if keep]
+    wanted = [covered for name, covered in by_modality.items() if name not in HEIGHTS] or list(by_modality.values())
+    return [cell for cell, keep in zip(cells, np.all(wanted, axis=0), strict=True) if keep]
 
 
 def _block(region: Region, cell: grid.Cell, cells_wide: int = 4) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from geoquorum.catalog import drawing, incoming, views
+from geoquorum.catalog import drawing, incoming, sample_page, views
 
 app_name = "catalog"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("regions/<int:region_id>/tile/<slug:modality>/<slug:view>/<slug:cell>.png", drawing.show_tile, name="tile"),
     path("scenes/<int:scene_id>/look.png", views.show_scene, name="scene_look"),
     path("assets/<int:asset_id>/look.png", views.show_asset, name="asset_look"),
+    path("samples/<int:sample_id>/", sample_page.show_sample, name="sample"),
     path("samples/<int:sample_id>/picture/<slug:modality>/<slug:view>.png", views.show_picture, name="picture"),
     path("samples/<int:sample_id>/photo.jpg", views.show_photo, name="photo"),
     path("samples/<int:sample_id>/values/<slug:modality>.bin", views.show_values, name="values"),

@@ -14,6 +14,7 @@ from geoquorum.accounts.services import require_role
 from geoquorum.catalog import looks, media, pictures, pixels
 from geoquorum.catalog.answers import refuse, respond
 from geoquorum.catalog.footprints import lay_out
+from geoquorum.catalog.linking import tell_linked
 from geoquorum.catalog.models import Asset, Region, Sample, Scene
 
 COUNTS = {
@@ -129,6 +130,7 @@ def show_region(request: HttpRequest, region_id: int) -> HttpResponse:
             "region": region,
             "scenes": scenes,
             "map": lay_out(region, scenes, files),
+            "linked": tell_linked(region),
             "samples_count": samples.count(),
             "samples": samples[:60],
             "picture": _first_picture(region),

@@ -22,7 +22,15 @@ DESIGNS = [
     ("culture_zone", _("by culture zone: one city of each is held out whole (So2Sat culture-10)")),
     ("random", _("at random, sample by sample (So2Sat random); refused where patches overlap")),
 ]
-LIMITED = [("block", _("blocks")), ("scene", _("scenes")), ("photo", _("photos")), ("user", _("users"))]
+LIMITED = [
+    ("block", _("blocks")),
+    ("scene", _("scenes")),
+    ("photo", _("photos")),
+    ("user", _("users")),
+    ("linked_photo", _("linked photos")),
+    ("linked_post", _("linked posts")),
+    ("linked_user", _("authors of linked posts")),
+]
 
 
 def _limit(kind: str, title: str) -> forms.FloatField:
@@ -84,6 +92,9 @@ class ReleaseForm(forms.Form):
     limit_scene = _limit(*LIMITED[1])
     limit_photo = _limit(*LIMITED[2])
     limit_user = _limit(*LIMITED[3])
+    limit_linked_photo = _limit(*LIMITED[4])
+    limit_linked_post = _limit(*LIMITED[5])
+    limit_linked_user = _limit(*LIMITED[6])
 
     def __init__(self, *args: Any, run: ConsensusRun, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

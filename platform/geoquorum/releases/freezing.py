@@ -18,6 +18,7 @@ from fusion.pack import TargetSpec
 from geoquorum.campaigns.models import Consensus
 from geoquorum.queue.services import Claim
 from geoquorum.releases.choosing import Chosen, choose_rows
+from geoquorum.releases.linking import read_links
 from geoquorum.releases.models import DatasetVersion
 from geoquorum.releases.provenance import describe_provenance
 from geoquorum.releases.reading import read_stacks
@@ -52,6 +53,7 @@ def freeze_version(version: DatasetVersion, claim: Claim) -> Frozen:
         arrays={stack.modality: stack.reader(kept) for stack in stacks},
         targets={scheme: TargetSpec(head="classes", scheme=scheme)},
         provenance=provenance,
+        links=lambda: read_links([one.row.sample for one in rows]),
     )
     summary = _summarise(rows, split, len(invalid) - len(kept), leaks)
     return Frozen(snapshot=snapshot, summary=summary | {name: provenance[name] for name in TOLD})

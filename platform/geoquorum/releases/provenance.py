@@ -12,6 +12,7 @@ from geoquorum.campaigns.services.sealing import seal_over
 from geoquorum.campaigns.services.unblinding import unblinded_before
 from geoquorum.catalog.pixels import RESAMPLING, find_scene
 from geoquorum.releases.choosing import Chosen
+from geoquorum.releases.linking import describe_linking
 from geoquorum.releases.models import DatasetVersion
 
 
@@ -47,6 +48,7 @@ def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[s
         "modalities": version.modalities,
         "resampling": RESAMPLING,
         "scenes": scenes,
+        **({"linking": linking} if (linking := describe_linking(list(regions.values()))) else {}),
     }
 
 

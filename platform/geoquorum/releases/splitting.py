@@ -12,6 +12,7 @@ from fusion.errors import BadInputError, NoLocationError
 from geoquorum.catalog.models import Asset, Post, Region, Sample
 from geoquorum.catalog.pixels import find_scene
 from geoquorum.releases.choosing import Chosen
+from geoquorum.releases.linking import list_linked
 from geoquorum.releases.models import DatasetVersion
 
 DESIGNS = ("block", "city", "city_blocks", "culture_zone", "random")
@@ -95,6 +96,7 @@ def _list_groups(version: DatasetVersion, samples: list[Sample]) -> dict[str, Na
         "scene": _list_scenes(version, samples),
         "photo": _list_photos(version, samples),
         "user": _list_users(version, samples),
+        **list_linked(samples),
     }
     return {kind: names for kind, names in found.items() if any(names)}
 

@@ -24,6 +24,7 @@ from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Expert, Role
 from geoquorum.accounts.services import has_role, require_role
 from geoquorum.campaigns.models import CampaignState, ConsensusRun, RoundSample
+from geoquorum.catalog.models import Link
 from geoquorum.figures.cells import Square, cell_map
 from geoquorum.releases import downloads, services
 from geoquorum.releases.forms import ReleaseForm
@@ -132,6 +133,7 @@ def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
         "maps": _maps(pack, scheme) if has_maps else [],
         "files": sorted(pack.manifest["files"].items()),
         "arrays": pack.manifest["arrays"],
+        "linked": _say_linked(pack.manifest.get("links", {}).get("kinds", {})),
         "voters": _say_voters(version.summary.get("voters", {})),
         "unblinded_at": parse_datetime(version.summary.get("unblinded_at") or ""),
         "shared": _say_shared(version.summary["leaks"].get("shared", {})),
@@ -159,6 +161,9 @@ def _say_shared(shared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         "photo": _("photos"),
         "user": _("users"),
         "clip": _("clips"),
+        "linked_photo": _("photos linked to samples"),
+        "linked_post": _("posts linked to samples"),
+        "linked_user": _("authors of linked posts"),
     }
     return [
         {
@@ -171,6 +176,12 @@ def _say_shared(shared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for kind, found in shared.items()
     ]
+
+
+def _say_linked(kinds: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    """How many things of each kind the pack links to how many of its samples."""
+    titles = dict(Link.Kind.choices)
+    return [{"title": titles.get(kind, kind)} | found for kind, found in kinds.items()]
 
 
 def _say_voters(counts: dict[str, int]) -> list[str]:

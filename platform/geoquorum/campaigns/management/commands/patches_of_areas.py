@@ -12,6 +12,8 @@ from geoquorum.accounts.models import Project
 from geoquorum.campaigns.models import ConsensusRun
 from geoquorum.campaigns.services.area_codes import read_run_codes
 from geoquorum.catalog.areas import AreaPatches, cut_areas, read_codes
+from geoquorum.catalog.linking import link_region
+from geoquorum.catalog.models import Region
 
 
 class Command(BaseCommand):
@@ -52,6 +54,8 @@ class Command(BaseCommand):
                 seed=options["seed"],
             )
             self.tell(cut_areas(project=project, codes=codes, balance=balance, by=None, again=options["again"]))
+            for region in Region.objects.filter(samples__in=list(codes)).distinct().order_by("pk"):
+                self.stdout.writelines(f"{line}\n" for line in link_region(region=region).describe())
         except GeoquorumError as error:
             raise CommandError(str(error)) from error
 

@@ -1,4 +1,7 @@
-"""manage.py ingest: files and folders of every known source into a region, checked first, all of them or nothing."""
+"""manage.py ingest: files and folders of every known source into a region, checked first, all of them or nothing.
+
+What belongs together in the region by place and time is linked afterwards (catalog.linking).
+"""
 
 import json
 from argparse import ArgumentParser
@@ -16,6 +19,7 @@ from fusion.source import RasterInfo
 from geoquorum.accounts.models import Project
 from geoquorum.catalog import files, services
 from geoquorum.catalog.files import Statement, Taken
+from geoquorum.catalog.linking import Linked, link_region
 from geoquorum.catalog.models import Region
 
 
@@ -39,31 +43,54 @@ class Command(BaseCommand):
         parser.add_argument("--skip-refused", action="store_true", help="name what is refused, and take the others")
         parser.add_argument("--cell-m", type=int, default=320, help="side of a patch in metres")
         parser.add_argument("--pixels", type=int, default=32, help="side of a patch in pixels")
+        parser.add_argument("--no-links", action="store_true", help="link nothing now; see manage.py link")
         parser.add_argument("--json", action="store_true", help="one JSON line instead of words")
 
     def handle(self, *args: Any, **options: Any) -> None:
         taken: list[Taken] = []
         refused: list[str] = []
+        regions: dict[int, Region] = {}
         try:
             stated = _read_statement(options)
             with transaction.atomic():
                 for path in options["paths"]:
-                    self.take(path, stated, options, taken, refused)
+                    region = self.take(path, stated, options, taken, refused)
+                    regions[region.pk] = region
                 patches = self.cut(taken, options)
         except BaseException as error:
             files.forget(taken)
             if isinstance(error, GeoquorumError):
                 raise CommandError(str(error)) from error
             raise
+        linked = [] if options["no_links"] else self.link(list(regions.values()))
         if options["json"]:
-            self.stdout.write(json.dumps(_say(taken, refused, patches)))
+            links = {one.region.name: one.as_json() for one in linked}
+            self.stdout.write(json.dumps(_say(taken, refused, patches) | {"links": links}))
             return
         for one in taken:
             self.stdout.write("\n".join(one.words))
         for sentence in refused:
             self.stdout.write(f"Left out: {sentence}")
-        for region, count in patches.items():
-            self.stdout.write(f"Region {region}: {count} patches of {options['cell_m']} m are covered whole.")
+        for name, count in patches.items():
+            self.stdout.write(f"Region {name}: {count} patches of {options['cell_m']} m are covered whole.")
+            self.suggest(name, count, regions, options["cell_m"])
+        for found in linked:
+            self.stdout.writelines(f"{line}\n" for line in found.describe())
+
+    def suggest(self, name: str, count: int, regions: dict[int, Region], cell_m: int) -> None:
+        """What to do where scenes are smaller than a patch."""
+        for region in regions.values():
+            smaller = services.suggest_cell_m(region) if region.name == name and not count else None
+            if smaller and smaller < cell_m:
+                self.stdout.write(f"Its scenes are smaller than that: patches of {smaller} m fit (--cell-m {smaller}).")
+
+    def link(self, regions: list[Region]) -> list[Linked]:
+        """What was taken stays, whatever comes of linking it."""
+        try:
+            return [link_region(region=region) for region in regions]
+        except GeoquorumError as error:
+            self.stderr.write(f"Taken, but not linked: {error} Link it again with manage.py link.")
+            return []
 
     def cut(self, taken: list[Taken], options: dict[str, Any]) -> dict[str, int]:
         """Number of patches of each region that a scene was taken into."""
@@ -76,8 +103,8 @@ class Command(BaseCommand):
 
     def take(
         self, path: Path, stated: Statement, options: dict[str, Any], taken: list[Taken], refused: list[str]
-    ) -> None:
-        """Adds what one path gave to `taken`, and why something of it was left out to `refused`."""
+    ) -> Region:
+        """Adds what one path gave to `taken`, and why something of it was left out to `refused`; answers its region."""
         if slugify(options["project"]) != options["project"]:
             raise CommandError(
                 f"--project {options['project']!r} must be a slug: small letters, digits, hyphens and underscores."
@@ -99,6 +126,7 @@ class Command(BaseCommand):
                 refused.append(str(error))
         if not taken:
             raise CommandError("Nothing was taken. " + " ".join(refused))
+        return region
 
 
 def _read_statement(options: dict[str, Any]) -> Statement:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from fusion.errors import GeoquorumError
 from fusion.sources.photos.reading import SUFFIXES
 from geoquorum.catalog.destination import add_destination, find_destination
+from geoquorum.catalog.linking import link_region
 from geoquorum.catalog.photos import ingest_photos
 
 
@@ -22,7 +23,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             paths = [photo for path in options["paths"] for photo in _list_photos(path)]
-            taken = ingest_photos(region=find_destination(options), paths=paths)
+            region = find_destination(options)
+            taken = ingest_photos(region=region, paths=paths)
+            linked = link_region(region=region)
         except GeoquorumError as error:
             raise CommandError(str(error)) from error
         for one in taken:
@@ -34,6 +37,7 @@ class Command(BaseCommand):
                 f"{one.photo.path.name}: {sample.key}, {place}{heading}{known}. {notes}".rstrip(". ") + "."
             )
         self.stdout.write(f"{sum(one.is_new for one in taken)} new photos of {len(taken)}.")
+        self.stdout.writelines(f"{line}\n" for line in linked.describe())
 
 
 def _list_photos(path: Path) -> list[Path]:

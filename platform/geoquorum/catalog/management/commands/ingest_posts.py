@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from fusion.errors import GeoquorumError
 from fusion.sources.posts.reading import KNOWN
 from geoquorum.catalog.destination import add_destination, find_destination
+from geoquorum.catalog.linking import link_region
 from geoquorum.catalog.posts import ingest_posts
 
 
@@ -24,8 +25,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            taken = ingest_posts(region=find_destination(options), path=options["path"])
+            region = find_destination(options)
+            taken = ingest_posts(region=region, path=options["path"])
+            linked = link_region(region=region)
         except GeoquorumError as error:
             raise CommandError(str(error)) from error
         found = ", ".join(f"{count} x {kind}" for kind, count in sorted(taken.removed.items())) or "nothing"
         self.stdout.write(f"{len(taken.samples)} new posts, {taken.known} were here already. Taken out: {found}.")
+        self.stdout.writelines(f"{line}\n" for line in linked.describe())
