@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -109,7 +110,7 @@ def _read_header(file: IO[bytes]) -> NpyHeader:
             raise BadFileError(f"its NumPy format is {version[0]}.{version[1]}; 1.0 to 3.0 are known")
         read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, is_fortran, dtype = read(file, max_header_size=MOST_HEADER)
-    except (ValueError, EOFError, OSError, SyntaxError, MemoryError, RecursionError) as error:
+    except (ValueError, EOFError, OSError, SyntaxError, TokenError, MemoryError, RecursionError) as error:
         raise BadFileError(f"it is no NumPy array ({str(error).splitlines()[0][:120]})") from error
     if dtype.hasobject:
         raise BadFileError("it holds Python objects, which may run code when read; save numbers alone")

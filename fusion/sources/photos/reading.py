@@ -41,7 +41,7 @@ def read_photo(path: Path, limits: PhotoLimits | None = None) -> Photo:
         warnings.simplefilter("ignore")
         image = _open(path, content)
         _check_size(path, image, allowed)
-        facts = read_facts(image.getexif())
+        facts = read_facts(_read_exif(path, image))
         pixels = _decode(path, image, allowed)
     return Photo(
         path=path,
@@ -91,6 +91,14 @@ def _check_size(path: Path, image: Image.Image, allowed: PhotoLimits) -> None:
         )
     if min(width, height) < allowed.least_side:
         raise BadPhotoError(f"{path.name} has {width} x {height} pixels; a photo needs {allowed.least_side} each way.")
+
+
+def _read_exif(path: Path, image: Image.Image) -> Image.Exif:
+    """What stands in EXIF; of a PNG, where it may stand behind the pixels, these are decoded for it."""
+    try:
+        return image.getexif()
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise _broken(path, error) from error
 
 
 def _decode(path: Path, image: Image.Image, allowed: PhotoLimits) -> Image.Image:

@@ -49,8 +49,8 @@ def take_file(*, region: Region, path: Path, stated: Statement | None = None, is
             if is_upload:
                 raise BadInputError(f"{path.name}: a table of posts. Posts have a form of their own on this page.")
             found = ingest_posts(region=region, path=path)
-            words = f"{path.name}: {len(found.samples)} new posts, {found.known} were here already"
-            return Taken(path=path, source=source, words=(words,), samples=len(found.samples))
+            words = f"{path.name}: {len(found.ids)} new posts, {found.known} were here already"
+            return Taken(path=path, source=source, words=(words,), samples=len(found.ids))
         return _take_looked(region, path, source, said, _look(path, source, said, is_upload))
 
 

@@ -22,15 +22,23 @@ from geoquorum.catalog.photos import place_of
 from geoquorum.catalog.pseudonyms import hash_author, hash_source
 from geoquorum.storing import hold
 
+BATCH = 2_000  # rows that are held as objects at a time
+
 
 @dataclass(frozen=True, kw_only=True)
 class TakenPosts:
     """What a table gave: new samples in its order, how many were here before, what was taken out of the words."""
 
-    samples: list[Sample]
+    ids: list[int]
     lines: list[int]
     known: int
     removed: Counter[str]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The new samples, read from their rows: of a large table nobody needs them all at once."""
+        found = Sample.objects.select_related("project", "region").in_bulk(self.ids)
+        return [found[pk] for pk in self.ids]
 
 
 def ingest_posts(*, region: Region, path: Path, is_upload: bool = False) -> TakenPosts:
@@ -56,16 +64,24 @@ def _store(region: Region, rows: list[PostRow], images: dict[str, Photo]) -> Tak
         there = Post.objects.filter(sample__project=region.project, source_key__in=keys.values())
         known = set(there.values_list("source_key", flat=True))
         new = [row for row in rows if keys[row.source_id] not in known]
-        samples = Sample.objects.bulk_create([_make_sample(region, row) for row in new], batch_size=2_000)
-        pairs = list(zip(samples, new, strict=True))
-        Post.objects.bulk_create(
-            [_make_post(sample, row, keys[row.source_id]) for sample, row in pairs], batch_size=2_000
-        )
-        for sample, row in pairs:
-            if row.image:
-                store_photo(sample=sample, photo=images[row.image], modality="post_image")
-    removed = sum((Counter(row.removed) for row in new), Counter())
-    return TakenPosts(samples=samples, lines=[row.line for row in new], known=len(rows) - len(new), removed=removed)
+        ids: list[int] = []
+        for start in range(0, len(new), BATCH):
+            ids += _store_batch(region, new[start : start + BATCH], keys, images)
+    removed: Counter[str] = Counter()
+    for row in new:
+        removed.update(row.removed)
+    return TakenPosts(ids=ids, lines=[row.line for row in new], known=len(rows) - len(new), removed=removed)
+
+
+def _store_batch(region: Region, rows: list[PostRow], keys: dict[str, str], images: dict[str, Photo]) -> list[int]:
+    """Samples, posts and pictures of some rows; the samples' numbers."""
+    samples = Sample.objects.bulk_create([_make_sample(region, row) for row in rows])
+    pairs = list(zip(samples, rows, strict=True))
+    Post.objects.bulk_create([_make_post(sample, row, keys[row.source_id]) for sample, row in pairs])
+    for sample, row in pairs:
+        if row.image:
+            store_photo(sample=sample, photo=images[row.image], modality="post_image")
+    return [sample.pk for sample in samples]
 
 
 def erase_author(*, project: Project, handle: str, by: User | None) -> int:

@@ -82,7 +82,7 @@ def receive_posts(
     place = _find_region(project, region)
     with keep_upload(file, beside=pictures) as path:
         taken = ingest_posts(region=place, path=path, is_upload=True)
-    new = len(taken.samples)
+    new = len(taken.ids)
     record(
         project=project,
         actor=by,

@@ -31,5 +31,5 @@ class Command(BaseCommand):
         except GeoquorumError as error:
             raise CommandError(str(error)) from error
         found = ", ".join(f"{count} x {kind}" for kind, count in sorted(taken.removed.items())) or "nothing"
-        self.stdout.write(f"{len(taken.samples)} new posts, {taken.known} were here already. Taken out: {found}.")
+        self.stdout.write(f"{len(taken.ids)} new posts, {taken.known} were here already. Taken out: {found}.")
         self.stdout.writelines(f"{line}\n" for line in linked.describe())
