@@ -12,6 +12,7 @@ from fusion import registry
 from fusion.errors import BadInputError, UnknownKindError
 from fusion.modality import View
 from fusion.scheme import Scheme
+from fusion.spectrum import UNNAMED
 
 SampleKind = Literal["patch", "area", "street_view", "post", "clip"]
 Layout = Literal["patch", "photo", "post", "review"]
@@ -164,7 +165,7 @@ def _check_skip(question: Question, answer: Answer) -> str | None:
 def view_of(shown: ShownView) -> View:
     """The picture that is meant: the question's own expressions, or the modality's view of that name."""
     if shown.channels is None:
-        return modalities.find_view(modalities.find(shown.modality), shown.view)
+        return _find_own_view(shown.modality, shown.view)
     return View(
         name=shown.view,
         title=shown.title or shown.view,
@@ -178,8 +179,8 @@ def view_of(shown: ShownView) -> View:
 def find_view(modality_name: str, view: str) -> View:
     """The view of this name: one of the modality's own, or one that a question declares of it."""
     declared = modalities.find(modality_name)
-    if view in {one.name for one in declared.views}:
-        return modalities.find_view(declared, view)
+    if view in {one.name for one in declared.views} or (declared.has_own_bands and view == UNNAMED.name):
+        return _find_own_view(modality_name, view)
     own = {
         shown.view: shown
         for question in load_all().values()
@@ -190,6 +191,12 @@ def find_view(modality_name: str, view: str) -> View:
         known = ", ".join([*(one.name for one in declared.views), *own]) or "none"
         raise UnknownKindError(f"Modality {modality_name!r} has no view {view!r}. Known: {known}.")
     return view_of(own[view])
+
+
+def _find_own_view(modality_name: str, view: str) -> View:
+    """A view that the modality declares; of one whose bands are those of each file, also three of them."""
+    declared = modalities.find(modality_name)
+    return UNNAMED if declared.has_own_bands and view == UNNAMED.name else modalities.find_view(declared, view)
 
 
 def find(name: str) -> Question:

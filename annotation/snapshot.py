@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from annotation.consensus import ConsensusResult
 from annotation.votes import VoteTable
 from fusion.errors import BadInputError
 from fusion.pack import ArraySource, TargetSpec, write_pack
+from fusion.pack_source import Chunks
 
 ROWS_PER_READ = 256
 
@@ -22,17 +23,23 @@ ROWS_PER_READ = 256
 class ArrayReader:
     """One array of the samples: `read` answers [m, *shape] of `dtype` for m row numbers of the snapshot's table.
 
-    Other fields as in ArraySource: physical value = (stored + offset) * scale, None for the modality's own.
+    Where leading axes differ from sample to sample (None in `shape`: photos, words, points) it answers a list of one
+    array per row. Other fields as in ArraySource: physical value = (stored + offset) * scale, None for the modality's
+    own; `times` name the places of the time axis; `present` has one flag per row of the table, and what `read` answers
+    for the others is not looked at.
     """
 
     modality: str
     dims: tuple[str, ...]
     dtype: str
     bands: tuple[str, ...]
-    shape: tuple[int, ...]
-    read: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]
+    shape: tuple[int | None, ...]
+    read: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any] | Sequence[npt.NDArray[Any]]]
     offset: float | None = None
     scale: float | None = None
+    times: tuple[str, ...] = ()
+    wavelengths_nm: tuple[float | None, ...] = ()
+    present: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,12 +84,15 @@ class Snapshot:
             dtype=reader.dtype,
             bands=reader.bands,
             shape=reader.shape,
-            chunks=self._read_chunks(reader),
+            chunks=cast(Chunks, self._read_chunks(reader)),
             offset=reader.offset,
             scale=reader.scale,
+            times=reader.times,
+            wavelengths_nm=reader.wavelengths_nm,
+            present=reader.present,
         )
 
-    def _read_chunks(self, reader: ArrayReader) -> Iterator[npt.NDArray[Any]]:
+    def _read_chunks(self, reader: ArrayReader) -> Iterator[npt.NDArray[Any] | Sequence[npt.NDArray[Any]]]:
         for start in range(0, len(self), ROWS_PER_READ):
             yield reader.read(np.arange(start, min(start + ROWS_PER_READ, len(self)), dtype=np.int64))
 

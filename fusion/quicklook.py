@@ -11,6 +11,7 @@ from fusion.errors import BadInputError
 from fusion.modality import Array, Modality, View
 
 Picture = npt.NDArray[np.uint8]
+Extent = tuple[float, float, float, float]
 POINTS_PER_CELL = 3  # leaves 1 cell in 20 empty where points lie at random
 
 
@@ -23,17 +24,19 @@ def draw(
     offset: float | None = None,
     at: Mapping[str, int] | None = None,
     size: tuple[int, int] = (256, 256),
+    extent: Extent | None = None,
 ) -> Picture | None:
     """One sample as stored, in its modality's dims (with time or z before them), as RGBA [y, x, 4].
 
     The first view where none is named; None where the modality has none (`no_picture` says why). `at` chooses along
-    time and z, the first if not given. `size` (height, width) is that of top views of points and of plots of series.
+    time and z, the first if not given. `size` (height, width) is that of top views of points and of plots of series;
+    `extent` (west, south, east, north) is what a top view shows, all of the points if not given.
     """
     if not modality.views:
         return None
     chosen = modalities.find_view(modality, view) if view else modality.views[0]
     if modality.kind == "points":
-        return _draw_points(modality, chosen, np.asarray(stored), size, offset)
+        return _draw_points(modality, chosen, np.asarray(stored), size, offset, extent)
     if modality.kind == "series":
         return _draw_series(modality, chosen, np.asarray(stored), size, offset)
     planes = take_planes(modality, np.asarray(stored), at or {})
@@ -64,7 +67,9 @@ def _find_shown(modality: Modality, view: View, planes: Array) -> npt.NDArray[np
     return np.logical_and.reduce([modalities.find_valid(modality, planes[place]) for place in places])
 
 
-def _draw_points(modality: Modality, view: View, stored: Array, size: tuple[int, int], offset: float | None) -> Picture:
+def _draw_points(
+    modality: Modality, view: View, stored: Array, size: tuple[int, int], offset: float | None, extent: Extent | None
+) -> Picture:
     """Seen from above: of all points in a cell the highest; cells without points are transparent."""
     picture = np.zeros((*size, 4), dtype=np.uint8)
     values = modalities.physical(modality, stored.T, offset)
@@ -72,7 +77,11 @@ def _draw_points(modality: Modality, view: View, stored: Array, size: tuple[int,
     known = np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
     if not known.any():
         return picture
-    row, column, shape = _place_points(x[known], y[known], size)
+    if extent is not None:
+        known &= (x >= extent[0]) & (x <= extent[2]) & (y >= extent[1]) & (y <= extent[3])
+    if not known.any():
+        return picture
+    row, column, shape = _place_points(x[known], y[known], size, extent)
     top = np.argsort(z[known], kind="stable")  # of two points in a cell the last written stays, which is the higher
     valid, plane = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.float32)
     valid[row[top], column[top]] = True
@@ -90,7 +99,7 @@ def _draw_points(modality: Modality, view: View, stored: Array, size: tuple[int,
 
 
 def _place_points(
-    x: Array, y: Array, size: tuple[int, int]
+    x: Array, y: Array, size: tuple[int, int], extent: Extent | None
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], tuple[int, int]]:
     """Row and column of each point, north up and equally scaled, and the rows and columns there are.
 
@@ -98,10 +107,10 @@ def _place_points(
     """
     fine = max(1.0, np.sqrt(size[0] * size[1] * POINTS_PER_CELL / len(x)))
     shape = max(1, round(size[0] / fine)), max(1, round(size[1] / fine))
-    wide, high = float(np.ptp(x)), float(np.ptp(y))
-    cell = max(wide / shape[1], high / shape[0], 1e-6)
-    column = ((x - x.min() - wide / 2) / cell + shape[1] / 2).astype(np.intp)
-    row = ((y.max() - y - high / 2) / cell + shape[0] / 2).astype(np.intp)
+    west, south, east, north = extent or (float(x.min()), float(y.min()), float(x.max()), float(y.max()))
+    cell = max((east - west) / shape[1], (north - south) / shape[0], 1e-6)
+    column = ((x - (west + east) / 2) / cell + shape[1] / 2).astype(np.intp)
+    row = (((south + north) / 2 - y) / cell + shape[0] / 2).astype(np.intp)
     return np.clip(row, 0, shape[0] - 1), np.clip(column, 0, shape[1] - 1), shape
 
 

@@ -97,3 +97,47 @@ def test_a_sample_given_twice_and_an_empty_release_are_refused():
         freeze(pa.concat_tables([samples, samples.slice(0, 1)]))
     with pytest.raises(BadInputError, match="at least one sample"):
         freeze(samples.slice(0, 0))
+
+
+def write_one(folder, samples, reader):
+    frozen = snapshot.freeze(samples, arrays={"a": reader}, targets={}, provenance={})
+    frozen.write(folder / "v1", name="demo", number=1, seed=0)
+    return Pack.open(folder / "v1", verify=True)
+
+
+def test_a_series_of_a_cube_keeps_its_dates_and_wavelengths(tmp_path):
+    values = np.random.default_rng(0).integers(1, 9000, (3, 2, 4, 3, 3)).astype(np.int16)
+    waves, times = (450.5, 560.0, None, 2200.0), ("2024-06-01", "2024-07-03")
+    reader = snapshot.ArrayReader(
+        modality="hyperspectral",
+        dims=("time", "band", "y", "x"),
+        dtype="int16",
+        bands=("b001", "b002", "b003", "b004"),
+        shape=values.shape[1:],
+        read=values.__getitem__,
+        times=times,
+        wavelengths_nm=waves,
+    )
+    array = write_one(tmp_path, make_samples(), reader).array("a")
+    assert array.times == times
+    assert [band.wavelength_nm for band in array.modality.bands] == list(waves)
+    assert np.array_equal(array.gather([2, 0]), values[[2, 0]])
+
+
+def test_photos_of_any_size_go_in_and_a_sample_without_one_has_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(snapshot, "ROWS_PER_READ", 2)
+    photos = [np.full((2 + row, 4 - row, 3), 50 * row, np.uint8) for row in range(3)]
+    reader = snapshot.ArrayReader(
+        modality="street_view",
+        dims=("y", "x", "band"),
+        dtype="uint8",
+        bands=("red", "green", "blue"),
+        shape=(None, None, 3),
+        read=lambda rows: [photos[row] for row in rows],
+        present=np.array([True, False, True]),
+    )
+    pack = write_one(tmp_path, make_samples(), reader)
+    array = pack.ragged("a")
+    assert [array[row].shape for row in range(3)] == [(2, 4, 3), (0, 0, 3), (4, 2, 3)]
+    assert np.array_equal(array[2], photos[2])
+    assert pack.present("a").tolist() == [True, False, True]

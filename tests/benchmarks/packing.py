@@ -32,29 +32,24 @@ from rasterio.windows import Window
 from annotation import snapshot
 from annotation.snapshot import ArrayReader
 from fusion import modality as modalities
-from fusion.cutting.cutter import cut
 from fusion.cutting.files import open_chunk, write_chunk
 from fusion.cutting.planning import plan
-from fusion.cutting.scene import Chunk, Scene
-from fusion.grid import Cell
-from fusion.modality import Modality
+from fusion.cutting.scene import Chunk
 from fusion.pack import Pack, TargetSpec
 from fusion.scheme import find as find_scheme
-from fusion.source import RasterFile
-from fusion.sources.geotiff import write_cog
-from tests.benchmarks.cutting import NORTH, PIXELS, interpolate, say
+from tests.benchmarks.cutting import PIXELS, say
+from tests.benchmarks.packed_cities import SENSORS, describe_scene, find_scene, list_cells, write_scenes
+from tests.benchmarks.quantising import quantise
 from tests.benchmarks.watching import watch
 
 Row = dict[str, Any]
 Array = npt.NDArray[Any]
 MODULE = "tests.benchmarks.packing"
-SENSORS = ("sentinel1", "sentinel2")
 CITIES = (1, 2, 4)
 WANTED = 400_000
 PROCESSES = 2
 CHUNK_BYTES = 2**28  # as releases are cut
 OPEN_PARTS = 4
-COLUMN = 1_000  # of the first city's western cells; the next city lies half a city's width beside it
 
 
 def main() -> None:
@@ -128,75 +123,6 @@ def run(what: str, cities: int, cells: int, folder: Path) -> Row:
     told = {name: value for name, value in row.items() if not isinstance(value, dict)}
     say(f"{what} of {cities} cities: {json.dumps(told)}")
     return row
-
-
-# Scenes
-
-
-def write_scenes(cities: int, cells: int, folder: Path) -> Row:
-    """Both scenes of every city; not part of what is measured."""
-    size = 0
-    for city in range(cities):
-        for name in SENSORS:
-            path = find_scene(folder, name, city)
-            values = render(name, city, cells * PIXELS)
-            nodata = modalities.find(name).nodata
-            write_cog(
-                path, values, epsg=32632, transform=(10, 0, find_west(city, cells), 0, -10, NORTH),
-                nodata=nodata, band_names=modalities.find(name).band_names,
-            )  # fmt: skip
-            size += path.stat().st_size
-    return {"patches": cities * cells**2, "bytes": size}
-
-
-def find_scene(folder: Path, sensor: str, city: int) -> Path:
-    return folder / f"{sensor}-{city}.tif"
-
-
-def find_west(city: int, cells: int) -> int:
-    return (COLUMN + city * (cells + cells // 2)) * 320
-
-
-def render(sensor: str, city: int, side: int) -> Array:
-    """Levels that change over kilometres under noise of every pixel: reflectances, or the echoes of So2Sat."""
-    names = modalities.find(sensor).band_names
-    rng = np.random.default_rng([city, len(names)])
-    noise = rng.standard_normal((side + 512, side + 512), dtype=np.float32)
-    out = np.empty((len(names), side, side), modalities.find(sensor).dtype)
-    for place, name in enumerate(names):
-        smooth = draw_field(rng, side)
-        down, across = rng.integers(512, size=2)
-        grain = noise[down : down + side, across : across + side]
-        if sensor == "sentinel2":
-            out[place] = np.clip(2000 + 600 * smooth + 40 * grain, 1, 10_000)
-            continue
-        level = np.power(10, -1.2 + 0.4 * smooth, dtype=np.float32)
-        out[place] = level * np.exp(0.1 * grain) if name.endswith("lee") else np.sqrt(level) * grain
-    return out
-
-
-def draw_field(rng: np.random.Generator, side: int) -> Array:
-    """Numbers of about unit size that change over 64 pixels."""
-    coarse = rng.normal(0, 1, (side // 64 + 3, side // 64 + 3)).astype(np.float32)
-    places = np.arange(side, dtype=np.float32) / 64
-    return np.asarray(interpolate(interpolate(coarse, places).T, places).T)
-
-
-def list_cells(city: int, cells: int) -> list[Cell]:
-    """All cells of a city, row by row from the north-west."""
-    column, row = find_west(city, cells) // 320, NORTH // 320 - 1
-    return [
-        Cell(zone=32, north=True, size_m=320, column=column + east, row=row - south)
-        for south in range(cells)
-        for east in range(cells)
-    ]
-
-
-def describe_scene(folder: Path, sensor: str, city: int) -> Scene:
-    bands = modalities.find(sensor).band_names
-    path = find_scene(folder, sensor, city)
-    file = RasterFile(path=path, bands=bands, nodata=modalities.find(sensor).nodata)
-    return Scene(name=path.stem, files=(file,), bands=bands)
 
 
 # Ours
@@ -336,88 +262,6 @@ def write_simply(cities: int, cells: int, folder: Path) -> Row:
     size = path.stat().st_size
     path.unlink()
     return {"patches": total, "bytes": size}
-
-
-# Quantisation
-
-
-def quantise(cities: int, cells: int, folder: Path) -> Row:
-    """What packing does to a value, by dtype: nothing where it is stored as it came, and how much elsewhere."""
-    return {
-        "as_it_came": {name: compare_with_scene(name, cities, cells, folder) for name in SENSORS},
-        "resampled": resample(folder),
-        "converted": {name: row for name, kind in modalities.load_all().items() if (row := convert(kind)) is not None},
-    }
-
-
-def compare_with_scene(sensor: str, cities: int, cells: int, folder: Path) -> Row:
-    """Patches drawn from every city of the pack beside the windows of their scenes: the largest difference."""
-    pack, worst, rng = Pack.open(folder / "pack"), 0.0, np.random.default_rng(0)
-    array, places = pack.array(sensor), {name: row for row, name in enumerate(pack.samples["id"].to_pylist())}
-    drawn = min(200, cells**2)
-    for city in range(cities):
-        of_city = list_cells(city, cells)
-        with rasterio.open(find_scene(folder, sensor, city)) as scene:
-            for place in rng.choice(cells**2, drawn, replace=False).tolist():
-                row, column = divmod(place, cells)
-                there = scene.read(window=Window(column * PIXELS, row * PIXELS, PIXELS, PIXELS))
-                here = array[places[of_city[place].id]]
-                assert here.dtype == there.dtype
-                worst = max(worst, float(np.abs(here.astype(np.float64) - there).max()))
-    return {"dtype": str(array.dtype), "patches": drawn * cities, "max": worst}
-
-
-def resample(folder: Path) -> Row:
-    """Sentinel-2 half a pixel off the grid: cut as it is, and cut from the same numbers in float64 without rounding."""
-    side, bands = 8 * PIXELS, modalities.find("sentinel2").band_names
-    values = render("sentinel2", 99, side)
-    cells = list_cells(0, 8)[9:11]
-    cut_as: dict[str, Array] = {}
-    for dtype in ("uint16", "float64"):
-        path = folder / f"shifted-{dtype}.tif"
-        place = (10, 0, find_west(0, 8) + 5, 0, -10, NORTH - 5)
-        write_cog(path, values.astype(dtype), epsg=32632, transform=place, nodata=0, band_names=bands)
-        file = RasterFile(path=path, bands=bands, nodata=0.0)
-        chunks = plan([(Scene(name=path.stem, files=(file,), bands=bands), cells)])
-        cut_as[dtype] = np.concatenate([batch.values for chunk in chunks for batch in cut(chunk)]).astype(np.float64)
-    return {
-        "dtype": "uint16",
-        "unit": "1 of 10,000 of reflectance",
-        **measure_error(cut_as["uint16"], cut_as["float64"]),
-    }
-
-
-def convert(kind: Modality) -> Row | None:
-    """Physical values in float64 stored in the modality's dtype and taken back: what a source that is finer loses."""
-    low, high = kind.valid_range
-    if (
-        kind.kind == "text"
-        or (kind.classes and kind.kind == "raster")
-        or (kind.scale == 1 and np.dtype(kind.dtype).kind in "iu")
-    ):
-        return None  # codes, counts and bytes are whole numbers already
-    rng, is_whole = np.random.default_rng(0), np.dtype(kind.dtype).kind in "iu"
-    if kind.kind == "points":
-        low, high = 0.0, 1_000.0  # metres from the corner of the sample
-    if is_whole:  # within what the dtype reaches: what is beyond is cut off, which no rounding is
-        limits = np.iinfo(kind.dtype)
-        low = max(low, (limits.min + kind.offset) * kind.scale)
-        high = min(high, (limits.max + kind.offset) * kind.scale)
-    is_bounded = np.isfinite([low, high]).all() and high < 1e6
-    exact = rng.uniform(low, high, 100_000) if is_bounded else rng.normal(0, 1, 100_000)
-    if np.dtype(kind.dtype).kind == "c":
-        exact = exact + 1j * rng.normal(0, 1, 100_000)
-    stored = exact / kind.scale - kind.offset
-    stored = np.rint(stored) if is_whole else stored
-    back = (stored.astype(kind.dtype).astype(exact.dtype) + kind.offset) * kind.scale
-    given = "complex128" if np.iscomplexobj(exact) else "float64"
-    drawn = [float(f"{end:.6g}") for end in (np.abs(exact).min(), np.abs(exact).max())]
-    return {"from": given, "to": kind.dtype, "sizes_drawn": drawn, **measure_error(back, exact)}
-
-
-def measure_error(found: Array, exact: Array) -> Row:
-    off = np.abs(found - exact)
-    return {"max": float(f"{off.max():.3g}"), "rms": float(f"{np.sqrt((off**2).mean()):.3g}")}
 
 
 MEASURED: dict[str, Callable[[int, int, Path], Row]] = {

@@ -12,7 +12,9 @@ from annotation.question import ShownView
 from geoquorum.campaigns.models import Campaign
 from geoquorum.campaigns.services.shown import list_views
 from geoquorum.catalog.content import describe_samples
-from geoquorum.catalog.models import Sample, Scene
+from geoquorum.catalog.dates import list_dates
+from geoquorum.catalog.models import Sample
+from geoquorum.catalog.sites import list_sites
 
 LONGEST_WORDS = 90  # of a post in a list
 
@@ -80,10 +82,8 @@ def list_pictures(campaign: Campaign, sample: Sample) -> list[Picture]:
     """Every view of what the sample's region holds, each date of a view that has dates."""
     if not sample.cell or not sample.region_id:
         return []
-    seasons: dict[str, list[str]] = {}
-    scenes = Scene.objects.filter(region=sample.region_id).order_by("pk")
-    for modality, season in scenes.values_list("modality", "season"):
-        seasons.setdefault(modality, []).append(season)
+    region = sample.region_id
+    seasons = list_dates([region]).get(region, {}) | {name: [""] for name in list_sites([region]).get(region, ())}
     return [
         Picture(
             title=f"{view.modality} {view.view} {season}".replace("_", " ").strip(), url=_address(sample, view, season)

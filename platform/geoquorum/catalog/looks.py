@@ -29,14 +29,16 @@ from fusion.sources.point_cloud import read_points
 from fusion.sources.stations import read_series
 from fusion.sources.vectors import read_layer
 from fusion.sources.video import read_frame, read_video_frames
+from fusion.spectrum import UNNAMED
 from geoquorum.catalog.checking import check_file
 from geoquorum.catalog.models import Asset, Scene
 from geoquorum.catalog.pictures import spread_bands
 from geoquorum.catalog.pixels import declare, raster_of
 
-DRAWING = 2  # counts up when pictures of the same files look different
+DRAWING = 3  # counts up when pictures of the same files look different
 SIDE = 320  # pixels of the longer side
 MOST_POINTS = 5_000_000
+AIR_TEMPERATURE = ("airt", "tair", "air_temperature", "temperature")
 MOST_SHAPES = 50_000  # drawn; more are a blot at this size
 Picture = npt.NDArray[np.uint8]
 # colours of shapes by what they are, else by their kind
@@ -85,6 +87,8 @@ def _draw_scene(scene: Scene, assets: Sequence[Asset]) -> Picture:
     views = [view for view in declared.views if set(modalities.list_bands(view)) <= there]
     if not views:
         return _draw_plain(assets[0])
+    if views[0].name == UNNAMED.name:  # bands of which nobody says what they show
+        return paint_plain(*_read_planes(assets, declared.band_names), name=scene.name)
     needed = [band for band in declared.band_names if band in modalities.list_bands(views[0])]
     planes, shown = _read_planes(assets, needed)
     stored = spread_bands(declared, views[0], needed, planes)
@@ -120,7 +124,7 @@ def _fit(plane: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 
 def _draw_plain(asset: Asset) -> Picture:
-    """Numbers without a view that fits: up to three of them, each over its own range."""
+    """Numbers without a view that fits: classes in colours, or up to three planes, each over its own range."""
     values, valid, _bounds = read_for_web(_file(asset), longest_side=SIDE)
     return paint_plain(values, valid, name=Path(asset.uri).name)
 
@@ -197,16 +201,17 @@ def _draw_series(asset: Asset) -> Picture:
     """The first variable of the first station, from the first moment to the last."""
     series = read_series(Path(asset.uri))
     _times, values = series.of(series.info.stations[0])
-    known = [place for place, column in enumerate(values.T) if len(np.unique(column[np.isfinite(column)])) > 1]
-    line = values[:, _first_telling(series.info.variables, known)]
+    line = values[:, choose_variable(series.info.variables, values)]
     low, high = painting.find_limits(line, np.isfinite(line), 0.5, 99.5)
     return painting.plot_line(line, low, high, (SIDE // 2, SIDE))
 
 
-def _first_telling(variables: Sequence[str], known: Sequence[int]) -> int:
-    """Air temperature where there is one, else the first variable that changes."""
-    warm = [place for place in known if variables[place].lower() in ("airt", "tair", "air_temperature", "temperature")]
-    return next(iter([*warm, *known]), 0)
+def choose_variable(variables: Sequence[str], values: npt.NDArray[Any], wanted: str = "air_temperature") -> int:
+    """The wanted variable where it is there and changes, else air temperature, else the first that changes."""
+    known = [place for place, column in enumerate(values.T) if len(np.unique(column[np.isfinite(column)])) > 1]
+    asked = [place for place in known if variables[place].lower() == wanted]
+    warm = [place for place in known if variables[place].lower() in AIR_TEMPERATURE]
+    return next(iter([*asked, *warm, *known]), 0)
 
 
 def _draw_frame(asset: Asset) -> Picture:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import F
 
 from fusion import grid, modality
 from fusion.errors import BadInputError, NoLocationError
@@ -15,8 +14,9 @@ from fusion.source import RasterFile
 from fusion.sources import geotiff
 from fusion.spectrum import declare_bands
 from geoquorum.catalog.checking import check_file
+from geoquorum.catalog.dates import find_scene
 from geoquorum.catalog.frames import VALUES_PX, Frame, find_frame
-from geoquorum.catalog.models import Asset, Region, Sample, Scene
+from geoquorum.catalog.models import Asset, Sample, Scene
 from geoquorum.catalog.windows import Windows, has_window
 
 RESAMPLING = "bilinear"  # for scenes that do not lie on the grid; named on the version's page
@@ -31,18 +31,6 @@ class Pixels:
     valid: npt.NDArray[np.bool_]
     offset: float
     bands: list[str]
-
-
-def find_scene(region: Region, modality_name: str, season: str = "") -> Scene:
-    """The newest scene of a modality (and season) over a region; what is missing is said with what there is."""
-    scenes = region.scenes.filter(modality=modality_name)
-    newest = F("captured_from").desc(nulls_last=True)
-    found = (scenes.filter(season=season) if season else scenes).order_by(newest, "-pk").first()
-    if found is None:
-        there = ", ".join(f"{name} {when}".strip() for name, when in region.scenes.values_list("modality", "season"))
-        wanted = f"{modality_name} scene of {season}" if season else f"{modality_name} scene"
-        raise BadInputError(f"Region {region.name!r} has no {wanted}. It has: {there or 'none'}.")
-    return found
 
 
 def read_samples(
@@ -126,15 +114,20 @@ def raster_of(asset: Asset) -> RasterFile:
 
 
 def remove_offset(values: Array, asset: Asset) -> Array:
-    """Whole numbers brought to offset 0: the offset is added, values below 1 become 1, nodata stays what it is."""
-    if not asset.offset or not np.issubdtype(values.dtype, np.integer):
+    """Whole numbers brought to the modality's own offset (0 for Sentinel-2): what the scene's differs by is added.
+
+    Values that fall below 1 become 1, nodata stays what it is. Where the offsets are the same nothing is touched.
+    """
+    shift = round(asset.offset - modality.find(asset.modality).offset)
+    if not shift or not np.issubdtype(values.dtype, np.integer):
         return values
     limits = np.iinfo(str(values.dtype))
     lowest = 1 if asset.nodata == 0 else limits.min
-    moved = np.clip(values.astype(np.int64) + round(asset.offset), lowest, limits.max).astype(values.dtype)
+    moved = np.clip(values.astype(np.int64) + shift, lowest, limits.max).astype(values.dtype)
     return moved if asset.nodata is None else np.where(values == asset.nodata, values, moved)
 
 
 def kept_offset(asset: Asset) -> float:
     """The offset that is left in values after `remove_offset`."""
-    return asset.offset if np.issubdtype(np.dtype(asset.dtype), np.floating) else 0.0
+    is_whole = np.issubdtype(np.dtype(asset.dtype), np.integer)
+    return modality.find(asset.modality).offset if is_whole else asset.offset

@@ -11,7 +11,7 @@ from fusion.errors import GeoquorumError
 from geoquorum.accounts.current import projects_in_view
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import require_role
-from geoquorum.catalog import looks, media, pictures, pixels
+from geoquorum.catalog import looks, media, pictures, pixels, sites
 from geoquorum.catalog.answers import refuse, respond
 from geoquorum.catalog.footprints import lay_out
 from geoquorum.catalog.linking import tell_linked
@@ -33,7 +33,12 @@ def show_picture(request: HttpRequest, sample_id: int, modality: str, view: str)
     if context is None:
         return refuse(f"context must be one of {', '.join(CONTEXTS)}.")
     try:
-        image = pictures.picture(sample, modality, view, season=_season(request), context=context)
+        site = sites.find_site(sample, modality)
+        image = (
+            sites.draw_site(site, sample, view, context=context)
+            if site is not None
+            else pictures.picture(sample, modality, view, season=_season(request), context=context)
+        )
     except GeoquorumError as error:
         return refuse(str(error))
     return respond(request, image, "image/png")
@@ -146,8 +151,7 @@ def _first_picture(region: Region) -> dict[str, str]:
     choices = [
         {"modality": scene.modality, "view": view.name, "season": scene.season}
         for scene in region.scenes.order_by("-season", "pk")
-        if not modalities.find(scene.modality).has_own_bands
-        for view in modalities.find(scene.modality).views[:1]
+        for view in pixels.declare(scene).views[:1]
     ]
     return max(choices, key=lambda one: one["view"] == "true_colour", default={})
 

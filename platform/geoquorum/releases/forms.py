@@ -5,9 +5,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from fusion import modality
 from fusion.splits import LIMITS
 from geoquorum.campaigns.models import Consensus, ConsensusRun
-from geoquorum.catalog.models import Scene
+from geoquorum.catalog.dates import EVERY, list_common_dates, list_dates
+from geoquorum.catalog.models import Region
 
 FLAGS = [
     ("tie", _("ties")),
@@ -99,7 +101,7 @@ class ReleaseForm(forms.Form):
     def __init__(self, *args: Any, run: ConsensusRun, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         pairs = _list_scenes(run)
-        titles = {(name, season): f"{name}, {season or _('newest of any season')}" for name, season in pairs}
+        titles = {(name, date): f"{name}, {_say_date(date)}" for name, date in pairs}
         self.fields["modalities"].choices = [(":".join(pair), title) for pair, title in titles.items()]
         cities = sorted(set(run.rows.exclude(sample__region=None).values_list("sample__region__name", flat=True)))
         for name in ("validation", "test"):
@@ -167,10 +169,23 @@ class ReleaseForm(forms.Form):
 
 
 def _list_scenes(run: ConsensusRun) -> list[tuple[str, str]]:
-    """Modality and season of which every region of the run has a scene; each modality also without a season."""
-    regions = set(run.rows.exclude(sample__region=None).values_list("sample__region", flat=True))
+    """Modality and date of which every region of the run has a scene; each modality also without a date.
+
+    Modalities that can be a series, and have several dates in common, also with all of them at once.
+    """
+    regions = list(Region.objects.filter(pk__in=run.rows.values("sample__region")).order_by("pk"))
+    named = list_dates(regions)
     there: dict[tuple[str, str], set[int]] = {}
-    for name, season, region in Scene.objects.filter(region__in=regions).values_list("modality", "season", "region"):
-        there.setdefault((name, season), set()).add(region)
-        there.setdefault((name, ""), set()).add(region)
-    return sorted(pair for pair, found in there.items() if found == regions)
+    for region, dates in named.items():
+        for name, those in dates.items():
+            for date in {"", *those}:
+                there.setdefault((name, date), set()).add(region)
+    pairs = {pair for pair, found in there.items() if len(found) == len(regions)}
+    several = {name for name, date in pairs if date and modality.find(name).times == "any"}
+    series = {(name, EVERY) for name in several if len(list_common_dates(regions, name)) > 1}
+    return sorted(pairs | series)
+
+
+def _say_date(date: str) -> str:
+    said = {"": _("newest of any season"), EVERY: _("all dates as a series")}
+    return str(said.get(date, date))

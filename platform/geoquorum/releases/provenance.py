@@ -10,7 +10,9 @@ from geoquorum.campaigns.services.adjudication import hash_reasons
 from geoquorum.campaigns.services.model_voters import left_out
 from geoquorum.campaigns.services.sealing import seal_over
 from geoquorum.campaigns.services.unblinding import unblinded_before
-from geoquorum.catalog.pixels import RESAMPLING, find_scene
+from geoquorum.catalog.dates import find_scenes
+from geoquorum.catalog.models import Region
+from geoquorum.catalog.pixels import RESAMPLING
 from geoquorum.releases.choosing import Chosen
 from geoquorum.releases.linking import describe_linking
 from geoquorum.releases.models import DatasetVersion
@@ -25,15 +27,6 @@ def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[s
     run = version.consensus_run
     samples = [one.row.sample for one in chosen]
     regions = {sample.region.slug: sample.region for sample in samples if sample.region}
-    scenes = {
-        slug: {
-            entry["modality"]: sorted(
-                find_scene(region, entry["modality"], entry.get("season", "")).assets.values_list("sha256", flat=True)
-            )
-            for entry in version.modalities
-        }
-        for slug, region in sorted(regions.items())
-    }
     return {
         "simulated": version.is_simulated,
         "project": version.project.slug,
@@ -47,9 +40,20 @@ def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[s
         "design": version.design,
         "modalities": version.modalities,
         "resampling": RESAMPLING,
-        "scenes": scenes,
+        "scenes": _list_files(version, regions),
         **({"linking": linking} if (linking := describe_linking(list(regions.values()))) else {}),
     }
+
+
+def _list_files(version: DatasetVersion, regions: dict[str, Region]) -> dict[str, dict[str, list[str]]]:
+    """Hashes of the files that were read, by region and modality."""
+    found: dict[str, dict[str, list[str]]] = {slug: {} for slug in sorted(regions)}
+    for entry in version.modalities:
+        scenes = find_scenes(list(regions.values()), entry["modality"], entry.get("season", ""))
+        for slug, region in regions.items():
+            sums = (scene.assets.values_list("sha256", flat=True) for scene in scenes[region.pk])
+            found[slug][entry["modality"]] = sorted(sha256 for those in sums for sha256 in those)
+    return found
 
 
 def _describe_votes(run: ConsensusRun) -> dict[str, Any]:

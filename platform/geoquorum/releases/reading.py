@@ -1,7 +1,7 @@
 """Pixels of a version's samples, all of one size, with the same bands and offset wherever they lie."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy.typing as npt
 from annotation.snapshot import ArrayReader
 from fusion import modality
 from fusion.errors import BadInputError
-from geoquorum.catalog.models import Sample
-from geoquorum.catalog.pixels import read_samples
+from geoquorum.catalog.dates import EVERY, list_common_dates
+from geoquorum.catalog.models import Region, Sample
+from geoquorum.catalog.pixels import declare, find_scene, read_samples
 from geoquorum.queue.services import Claim
 from geoquorum.releases import cuts
 from geoquorum.releases.chunks import cut_in_chunks, find_folder
@@ -26,7 +27,10 @@ ENDS = 0.05, 0.45
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Stored values of one modality [sample, *shape], with the one offset that is left in them."""
+    """Stored values of one modality [sample, *shape], with the one offset that is left in them.
+
+    Of a series the first axis of `shape` is time, and `times` say what its places are called.
+    """
 
     modality: str
     dtype: np.dtype[Any]
@@ -34,19 +38,32 @@ class Stack:
     bands: tuple[str, ...]
     offset: float
     read: Callable[[Ints], Array]
+    times: tuple[str, ...] = ()
+    wavelengths_nm: tuple[float | None, ...] = ()
 
     def reader(self, rows: Ints) -> ArrayReader:
         """The chosen rows as an array of a snapshot."""
         return ArrayReader(
             modality=self.modality,
-            dims=("band", "y", "x"),
+            dims=("time", "band", "y", "x") if self.times else ("band", "y", "x"),
             dtype=str(self.dtype),
             bands=self.bands,
             shape=self.shape,
             read=lambda places: self.read(rows[places]),
             offset=self.offset,
             scale=modality.find(self.modality).scale,
+            times=self.times,
+            wavelengths_nm=self.wavelengths_nm,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One date of one modality of a version; `times` are all dates of its series, none where it is no series."""
+
+    modality: str
+    date: str
+    times: tuple[str, ...] = ()
 
 
 def read_stacks(
@@ -63,29 +80,42 @@ def read_stacks(
         regions.setdefault(sample.region_id, []).append(place)
     groups = [np.array(places, dtype=np.int64) for places in regions.values()]
     chosen = [[samples[place] for place in places] for places in groups]
-    planned = _plan_large(version, chosen)
+    asked = _list_asked(version.modalities, [part[0].region for part in chosen])
+    planned = _plan_large(asked, chosen)
     if planned:
         cut_in_chunks(version, [chunk for one in planned for chunk in one.chunks], claim, ends=ENDS)
     stacks, invalid = [], np.zeros(len(samples))
-    for number, entry in enumerate(version.modalities):
+    for number, one in enumerate(asked):
         parts = []
         for which, places in enumerate(groups):
             claim.check()
             if planned:
                 part = open_cut(planned[number * len(groups) + which], find_folder(version))
             else:
-                part = hold(read_samples(chosen[which], entry["modality"], entry.get("season", "")))
+                part = hold(read_samples(chosen[which], one.modality, one.date))
             invalid[places] = np.maximum(invalid[places], part.missing)
             parts.append((places, part))
-        stacks.append(_join(entry["modality"], parts, samples, claim))
-        share = 1.0 if planned else (number + 1) / len(version.modalities)
-        claim.progress(ENDS[0] + (ENDS[1] - ENDS[0]) * share, entry["modality"])
-    return stacks, invalid
+        stack = _join(one.modality, parts, samples, claim)
+        stacks.append(replace(stack, times=one.times, wavelengths_nm=_find_wavelengths(one, chosen)))
+        share = 1.0 if planned else (number + 1) / len(asked)
+        claim.progress(ENDS[0] + (ENDS[1] - ENDS[0]) * share, one.modality)
+    return _line_up(stacks), invalid
 
 
-def _plan_large(version: DatasetVersion, chosen: list[list[Sample]]) -> list[PlannedCut]:
+def _list_asked(entries: Sequence[dict[str, str]], regions: Sequence[Region | None]) -> list[Asked]:
+    """Every date that is read, the dates of a series one behind the other."""
+    known = [region for region in regions if region is not None]
+    found = []
+    for entry in entries:
+        name, date = entry["modality"], entry.get("season", "")
+        times = tuple(list_common_dates(known, name)) if date == EVERY else ()
+        found += [Asked(modality=name, date=each, times=times) for each in (times or (date,))]
+    return found
+
+
+def _plan_large(asked: Sequence[Asked], chosen: list[list[Sample]]) -> list[PlannedCut]:
     """The cut of each modality over each region; nothing where all of them fit into memory."""
-    wanted = [(part, one["modality"], one.get("season", "")) for one in version.modalities for part in chosen]
+    wanted = [(part, one.modality, one.date) for one in asked for part in chosen]
     sizes = [count_bytes(*one) for one in wanted]
     if sum(sizes) < cuts.IN_MEMORY_BYTES or not all(sizes):
         return []
@@ -124,3 +154,46 @@ def _join(name: str, parts: list[tuple[Ints, Cut]], samples: list[Sample], claim
 
 def _say(part: Cut) -> str:
     return f"{' '.join(part.bands)} as {part.dtype} with offset {part.offset:g}"
+
+
+def _find_wavelengths(one: Asked, chosen: list[list[Sample]]) -> tuple[float | None, ...]:
+    """Of a modality whose bands are those of each file: what every region's file says, which must be the same."""
+    if not modality.find(one.modality).has_own_bands:
+        return ()
+    found: dict[tuple[float | None, ...], Region] = {}
+    for part in chosen:
+        region = part[0].region
+        assert region is not None  # its pixels were read
+        declared = declare(find_scene(region, one.modality, one.date))
+        found.setdefault(tuple(band.wavelength_nm for band in declared.bands), region)
+    if len(found) > 1:
+        named = " and ".join(f"of {region}" for region in found.values())
+        raise BadInputError(
+            f"{one.modality} {named} cannot be one array: their wavelengths differ. Leave one of the regions out."
+        )
+    return next(iter(found))
+
+
+def _line_up(stacks: Sequence[Stack]) -> list[Stack]:
+    """The dates of each series as one stack with an axis of time before the others."""
+    by_name: dict[str, list[Stack]] = {}
+    for stack in stacks:
+        by_name.setdefault(stack.modality, []).append(stack)
+    return [_stack_dates(found) if found[0].times else found[0] for found in by_name.values()]
+
+
+def _stack_dates(dates: list[Stack]) -> Stack:
+    first = dates[0]
+    for name, one in zip(first.times, dates, strict=True):
+        kept = (one.bands, one.dtype, one.offset, one.wavelengths_nm)
+        if kept != (first.bands, first.dtype, first.offset, first.wavelengths_nm):
+            raise BadInputError(
+                f"{first.modality} of {name} and of {first.times[0]} cannot be one series: "
+                f"{' '.join(one.bands)} as {one.dtype} there, {' '.join(first.bands)} as {first.dtype} here. "
+                "Choose one date."
+            )
+    return replace(
+        first,
+        shape=(len(dates), *first.shape),
+        read=lambda rows: np.stack([one.read(rows) for one in dates], axis=1),
+    )

@@ -48,7 +48,8 @@ def start_release(
 ) -> DatasetVersion:
     """Queues the next version of a dataset from a READY consensus run.
 
-    `modalities` lists {"modality", "season"}; `design` is {"kind": "city", "test": [...], "validation": [...]},
+    `modalities` lists {"modality", "season"}, where a day may stand for the season, or "*" for every date that the
+    regions have in common, as a series; `design` is {"kind": "city", "test": [...], "validation": [...]},
     {"kind": "block", "block_m", "buffer_m"}, {"kind": "city_blocks", "share", "buffer_m"},
     {"kind": "culture_zone", "held": [...], "buffer_m"} or {"kind": "random", "share"}, each with "limits" by choice:
     the share of held-out samples that may share a block, scene, photo or user with another split. `statuses` and

@@ -9,8 +9,8 @@ from pyproj import Transformer
 
 from fusion import splits
 from fusion.errors import BadInputError, NoLocationError
+from geoquorum.catalog.dates import find_scenes
 from geoquorum.catalog.models import Asset, Post, Region, Sample
-from geoquorum.catalog.pixels import find_scene
 from geoquorum.releases.choosing import Chosen
 from geoquorum.releases.linking import list_linked
 from geoquorum.releases.models import DatasetVersion
@@ -110,17 +110,21 @@ def _list_areas(samples: list[Sample]) -> list[str]:
 def _list_scenes(version: DatasetVersion, samples: list[Sample]) -> list[tuple[str, ...]]:
     """The files that each sample is cut from: scene and the beginning of the file's hash."""
     regions = {sample.region_id: sample.region for sample in samples if sample.region}
-    files = {pk: _list_files(region, version.modalities) for pk, region in regions.items()}
+    files = _list_files(list(regions.values()), version.modalities)
     return [files.get(sample.region_id, ()) for sample in samples]
 
 
-def _list_files(region: Region, wanted: list[dict[str, str]]) -> tuple[str, ...]:
-    scenes = [find_scene(region, entry["modality"], entry.get("season", "")) for entry in wanted]
-    return tuple(
-        f"{scene.name} ({sha256[:8]})"
-        for scene in scenes
-        for sha256 in sorted(scene.assets.values_list("sha256", flat=True))
-    )
+def _list_files(regions: list[Region], wanted: list[dict[str, str]]) -> dict[int, tuple[str, ...]]:
+    read = [find_scenes(regions, entry["modality"], entry.get("season", "")) for entry in wanted]
+    return {
+        region.pk: tuple(
+            f"{scene.name} ({sha256[:8]})"
+            for scenes in read
+            for scene in scenes[region.pk]
+            for sha256 in sorted(scene.assets.values_list("sha256", flat=True))
+        )
+        for region in regions
+    }
 
 
 def _list_photos(version: DatasetVersion, samples: list[Sample]) -> list[tuple[str, ...]]:

@@ -16,8 +16,9 @@ from fusion import maps, modality
 from fusion import scheme as schemes
 from fusion.source import Bounds
 from fusion.sources import geotiff
+from geoquorum.catalog.dates import EVERY, find_scene
 from geoquorum.catalog.pictures import spread_bands
-from geoquorum.catalog.pixels import find_scene, kept_offset, list_bands, raster_of, remove_offset
+from geoquorum.catalog.pixels import kept_offset, list_bands, raster_of, remove_offset
 from geoquorum.training.models import MapProduct
 
 LONGEST_SIDE = 900
@@ -75,7 +76,8 @@ def _render_confidence(product: MapProduct) -> tuple[maps.Image, Bounds]:
 def _render_imagery(product: MapProduct) -> tuple[maps.Image, Bounds]:
     seasons = {entry["modality"]: entry.get("season", "") for entry in product.run.version.modalities}
     name = max(seasons, key=lambda key: [view.name for view in modality.find(key).views][:1] == ["true_colour"])
-    scene, declared = find_scene(product.region, name, seasons[name]), modality.find(name)
+    date = "" if seasons[name] == EVERY else seasons[name]  # of a series the newest
+    scene, declared = find_scene(product.region, name, date), modality.find(name)
     asset = scene.assets.all()[0]
     values, valid, bounds = geotiff.read_for_web(raster_of(asset), longest_side=LONGEST_SIDE)
     places = [asset.bands.index(band) for band in list_bands(scene)]

@@ -17,13 +17,12 @@ from fusion.run import DONE
 from geoquorum.accounts.models import User
 from geoquorum.accounts.services import record
 from geoquorum.catalog.models import Region
-from geoquorum.catalog.pixels import find_scene
 from geoquorum.queue.models import Job
 from geoquorum.queue.services import Claim, LeaseLost, Retry, enqueue
 from geoquorum.training.files import hash_file
 from geoquorum.training.launcher import launch
 from geoquorum.training.models import MapProduct, Run, RunState
-from geoquorum.training.mosaics import STEP_PX, Mosaic, check_alike, cut_windows, read_mosaic
+from geoquorum.training.mosaics import STEP_PX, Mosaic, check_alike, cut_windows, read_dates
 from geoquorum.training.references import compare, list_places, write_reference
 
 
@@ -75,7 +74,7 @@ def _draw(product: MapProduct, folder: Path, claim: Claim) -> dict[str, Any]:
     pack = Pack.open(Path(run.version.uri), sha256=run.version.sha256)
     seasons = {entry["modality"]: entry.get("season", "") for entry in run.version.modalities}
     mosaics = {
-        name: read_mosaic(find_scene(product.region, name, seasons.get(name, "")), pack.array(name).bands)
+        name: read_dates(product.region, name, seasons.get(name, ""), pack.array(name))
         for name in run.spec["modalities"] or pack.array_names
     }
     pixel_size_m = run.version.consensus_run.rows.select_related("sample")[0].sample.pixel_size_m
@@ -85,13 +84,18 @@ def _draw(product: MapProduct, folder: Path, claim: Claim) -> dict[str, Any]:
     windows = {name: cut_windows(mosaic.values, size) for name, mosaic in mosaics.items()}
     rows, columns = next(iter(windows.values())).shape[:2]
     arrays = folder / "windows.safetensors"
-    save_file({name: np.ascontiguousarray(cut.reshape(-1, *cut.shape[2:])) for name, cut in windows.items()}, arrays)
+    save_file({name: _lay_out(cut, pack.array(name).shape[1:]) for name, cut in windows.items()}, arrays)
     claim.progress(0.3, "predicting")
     probabilities = _predict(product, folder, arrays, {name: m.offset for name, m in mosaics.items()}, claim)
     arrays.unlink()
     valid = np.logical_and.reduce([mosaic.valid for mosaic in mosaics.values()])
     is_seen = valid[STEP_PX // 2 :: STEP_PX, STEP_PX // 2 :: STEP_PX][:rows, :columns]
     return _write(product, folder, pack, probabilities.reshape(rows, columns, -1), is_seen, first)
+
+
+def _lay_out(windows: npt.NDArray[np.generic], shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+    """Windows [row, column, band, y, x] as the samples [n, *shape] of the pack, with its axis of time if it has one."""
+    return np.ascontiguousarray(windows.reshape(-1, *shape))
 
 
 def _predict(

@@ -1,12 +1,14 @@
 """Whole scenes as arrays, and the windows around each map pixel that a network looks at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fusion.errors import BadInputError
+from fusion.pack import PackArray
 from fusion.sources import geotiff
+from geoquorum.catalog.dates import find_scene
 from geoquorum.catalog.models import Region, Scene
 from geoquorum.catalog.pixels import kept_offset, list_bands, raster_of, remove_offset
 
@@ -42,6 +44,19 @@ def read_mosaic(scene: Scene, bands: tuple[str, ...]) -> Mosaic:
         epsg=asset.epsg,
         transform=tuple(asset.transform),
         offset=kept_offset(asset),
+    )
+
+
+def read_dates(region: Region, modality: str, date: str, array: PackArray) -> Mosaic:
+    """What an array of a pack was cut from, over a whole region: of a series all its dates, band behind band."""
+    parts = [read_mosaic(find_scene(region, modality, each), array.bands) for each in array.times or (date,)]
+    first = parts[0]
+    if any((one.transform, one.values.shape) != (first.transform, first.values.shape) for one in parts):
+        raise BadInputError(f"The dates of {modality} over {region.name!r} lie on different rasters: no map of them.")
+    return replace(
+        first,
+        values=np.concatenate([one.values for one in parts]),
+        valid=np.logical_and.reduce([one.valid for one in parts]),
     )
 
 

@@ -50,7 +50,7 @@ from geoquorum.campaigns.services.qualification import show_standing
 from geoquorum.campaigns.services.shown import list_views
 from geoquorum.campaigns.views.endpoint import json_endpoint, read_body
 from geoquorum.campaigns.views.vote_config import configure
-from geoquorum.catalog.models import Scene
+from geoquorum.catalog.dates import list_dates
 
 
 @login_required
@@ -203,11 +203,8 @@ def show_regions(claimed: list[Assignment]) -> dict[str, Any]:
         str(key): {"name": region.name, "is_simulated": region.is_simulated, "seasons": {}}
         for key, region in found.items()
     }
-    scenes = Scene.objects.filter(region__in=found).order_by("captured_from", "pk")
-    for region, modality, season in scenes.values_list("region", "modality", "season"):
-        seasons = shown[str(region)]["seasons"].setdefault(modality, [])
-        if season not in seasons:
-            seasons.append(season)
+    for region, dates in list_dates(found).items():
+        shown[str(region)]["seasons"] |= dates
     return shown
 
 
