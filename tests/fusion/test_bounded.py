@@ -1,4 +1,4 @@
-"""Row C5, work in a child: errors come back as they are, crashes and greed end in a sentence, secrets stay outside."""
+"""On row C5: errors of a child come back as they are, crashes and greed end in a sentence, secrets stay outside."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Row C5 at night: ten thousand damaged files through their readers; none breaks more than its own child."""
+"""On row C5 at night: ten thousand damaged files through their readers; none breaks more than its own child."""
 
 import json
 from collections.abc import Callable

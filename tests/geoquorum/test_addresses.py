@@ -1,4 +1,4 @@
-"""Row B3, from the web: no form, field or file makes this server call an address, and no code of it could.
+"""On row B3 from the web: no form, field or file makes this server call an address, and no code of it could.
 
 The client that fetches from a list of hosts is tested in tests/fusion/sources/stac/test_remote.py.
 """

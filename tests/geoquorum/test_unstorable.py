@@ -78,7 +78,7 @@ def test_a_value_that_only_the_database_refuses_is_no_fault_of_the_server(world,
 
 @pytest.mark.slow
 def test_an_address_in_any_form_or_body_is_called_by_nobody(world):
-    """Row B3: every form of every page, and every operation of the API, with one of twenty-five addresses in it."""
+    """On row B3: every form of every page, and every operation of the API, with one of twenty-five addresses in it."""
     sent = 0
     with listen() as listener:
         urls = itertools.cycle(addresses_inside(listener.port))

@@ -34,7 +34,7 @@ class PostLimits:
 
     line_bytes: int = 1_000_000
     text: int = 10_000
-    rows: int = 100_000
+    rows: int = 60_000
 
 
 def read_posts(path: Path, limits: PostLimits | None = None) -> list[PostRow]:

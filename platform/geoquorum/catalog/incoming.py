@@ -86,7 +86,8 @@ INCOMING: Mapping[str, Incoming] = MappingProxyType(
             title=gettext_lazy("Scenes, point clouds, shapes, series and videos"),
             form=SourceForm,
             words=gettext_lazy(
-                "What it is, is told from its content. It is opened in a process of its own first, and kept as it came."
+                "What it is, is told from its content. It is opened in a process of its own, and kept as it came. "
+                "Of photos the pixels alone are kept."
             ),
             take=receive_source,
         ),

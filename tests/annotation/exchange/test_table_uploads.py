@@ -1,4 +1,4 @@
-"""Rows C5 and C11: tables and areas that somebody sent come through their child as they are, or not at all."""
+"""On row C5 and row C11: tables and areas that somebody sent come through their child as they are, or not at all."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Row C7: of twenty bands with NaN, infinities or an odd nodata value nothing reaches a patch, a picture or a mean."""
+"""On row C7: NaN, infinities and odd nodata values of twenty bands reach no patch, no picture and no mean."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Row D1, photos: pixels are kept, metadata are read and left behind, and what is no photo is refused by name."""
+"""On row D1: of photos pixels are kept, metadata are read and left behind, and what is no photo is refused by name."""
 
 import io
 import struct

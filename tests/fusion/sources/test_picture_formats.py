@@ -1,4 +1,4 @@
-"""Row C9: of forty-three formats of pictures only JPEG, PNG and WebP are opened, whatever a file is called."""
+"""On row C9: of forty-three formats of pictures only JPEG, PNG and WebP are opened, whatever a file is called."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables of posts: every bad row is named by its line, nothing is taken by halves, and people's names are taken out."""
+"""On row C11 and row D3, tables of posts: bad rows are named by line, nothing is taken by halves, names go out."""
 
 import csv
 import json

@@ -47,7 +47,7 @@ def refused(path) -> str:
 
 
 def test_a_crs_by_its_address_is_called_by_nobody(tmp_path):
-    """Row B3: GDAL's reader of GeoJSON fetches what a CRS of type link names, in the very file that is sent."""
+    """On row B3: GDAL's reader of GeoJSON fetches what a CRS of type link names, in the very file that is sent."""
     with listen() as listener:
         link = {"type": "link", "properties": {"href": f"http://127.0.0.1:{listener.port}/crs", "type": "ogcwkt"}}
         path = write(tmp_path / "a.geojson", feature(SQUARE), crs=link)

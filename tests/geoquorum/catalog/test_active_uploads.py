@@ -1,4 +1,4 @@
-"""Row B2: of twelve files that a browser would run, none is served as what runs; media carry a policy of their own."""
+"""On row B2: of twelve files that a browser would run, none is served as what runs; media have their own policy."""
 
 import io
 from pathlib import Path
@@ -66,7 +66,7 @@ def check_answer(client: Client, address: str) -> None:
     assert answer.status_code == 200, address
     assert answer["Content-Type"] in ("image/jpeg", "image/png"), address
     assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert b"<script" not in answer.content
     assert b"alert" not in answer.content
 
@@ -108,4 +108,4 @@ def test_numbers_are_served_as_bytes_that_nothing_runs(client: Client) -> None:
     client.force_login(given.member(region.project, "expert"))
     answer = client.get(reverse("catalog:values", args=[region.samples.first().pk, "sentinel1"]))
     assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("application/octet-stream", "nosniff")
-    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"

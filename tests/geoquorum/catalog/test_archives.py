@@ -1,4 +1,4 @@
-"""Row C10: no archive is ever unpacked to disk; ten of them are refused by every form, quickly and without a trace.
+"""On row C10: no archive is ever unpacked to disk; ten of them are refused by every form, quickly and without a trace.
 
 Two formats are zips by nature. Of a KMZ one member is read into memory, after its list of members was measured; the
 arrays of an .npz are read in a child that compares what they claim with what is there.

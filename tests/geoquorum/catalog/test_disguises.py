@@ -1,4 +1,4 @@
-"""Rows C1, C1b and C2 through the real upload: what pretends to be a GeoTIFF is refused; side-cars are not taken."""
+"""On row C1, row C1b and row C2 through the real upload: what pretends is refused, side-cars are not taken."""
 
 import os
 from collections.abc import Iterator

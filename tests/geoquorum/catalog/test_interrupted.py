@@ -1,4 +1,4 @@
-"""Row C12: uploads that are cut, sent again, sent twice at once, or find no room: no half rows or files, one object."""
+"""On row C12: uploads that are cut, sent again, sent twice at once, or find no room: no half rows or files."""
 
 import errno
 import os

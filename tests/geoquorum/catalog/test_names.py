@@ -1,4 +1,4 @@
-"""Row B4: whatever a file, region or member is called, nothing is written outside the folders that are ours."""
+"""On row B4: whatever a file, region or member is called, nothing is written outside the folders that are ours."""
 
 import json
 import tempfile

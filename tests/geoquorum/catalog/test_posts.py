@@ -1,4 +1,4 @@
-"""Posts from table to page: no name of a person gets in, no list of names finds one, and an author can be erased."""
+"""On row D3, posts from table to page: no name gets in, no list of names finds one, and authors can be erased."""
 
 import csv
 import io

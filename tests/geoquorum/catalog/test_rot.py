@@ -1,4 +1,4 @@
-"""Row C6, a stored file that changes: found at its next use, whatever uses it, and before an expert sees a pixel."""
+"""On row C6: a stored file that changes is found at its next use, whatever uses it, before an expert sees a pixel."""
 
 import os
 from pathlib import Path

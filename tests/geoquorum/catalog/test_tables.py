@@ -1,4 +1,4 @@
-"""Tables of samples are taken whole, or each bad row is named and nothing is taken."""
+"""On row C11: tables of samples are taken whole, or each bad row is named and nothing is taken."""
 
 from pathlib import Path
 from typing import Any

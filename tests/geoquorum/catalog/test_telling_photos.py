@@ -1,4 +1,4 @@
-"""Row D1 through the real upload: of twenty photos no byte that tells who took them is kept or served.
+"""On row D1 through the real upload: of twenty photos no byte that tells who took them is kept or served.
 
 No photo is exported at all (row D2: tests/geoquorum/releases/test_photos_stay.py).
 """

@@ -1,4 +1,4 @@
-"""Row D2: photos with faces and number plates that nobody reviewed or blurred leave in no version and no export."""
+"""On row D2: photos with faces and number plates that nobody reviewed or blurred leave in no version and no export."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Row C4: rasters that promise far more than they hold are refused from their header, cheaply, and name the limit."""
+"""On row C4: rasters that promise more than they hold are refused from their header, cheaply, and name the limit."""
 
 import time
 from collections.abc import Callable

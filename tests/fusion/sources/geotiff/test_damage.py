@@ -1,4 +1,4 @@
-"""Row C6: rasters that were cut short or have flipped bytes are refused by name, or their sum tells of it.
+"""On row C6: rasters that were cut short or have flipped bytes are refused by name, or their sum tells of it.
 
 What becomes of a stored file that changes later: tests/geoquorum/catalog/test_rot.py.
 """

@@ -1,4 +1,4 @@
-"""Rows C1, C1b and C2: files that pretend are refused before they open another file, write one or call out.
+"""On row C1, row C1b and row C2: files that pretend are refused before they open another file, write one or call out.
 
 Side-cars beside a file change nothing of it, and what they name survives when the file is overwritten or deleted.
 """

@@ -1,4 +1,4 @@
-"""Row C8: rasters without a place or with a doubtful one are refused by name; those over 180 degrees stay narrow."""
+"""On row C8: rasters without a place or with a doubtful one are refused by name; those over 180 degrees stay narrow."""
 
 from collections.abc import Callable
 from pathlib import Path

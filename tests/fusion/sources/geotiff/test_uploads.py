@@ -1,4 +1,4 @@
-"""Row C3: uploads are looked at in processes of their own, with five drivers and no network, or not at all."""
+"""On row C3: uploads are looked at in processes of their own, with five drivers and no network, or not at all."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Row B3, files far away: nothing is fetched from where nobody allowed it, by any spelling, redirect or name server."""
+"""On row B3: files far away are not fetched from where nobody allowed it, by any spelling, redirect or name server."""
 
 import os
 import socket
