@@ -78,8 +78,8 @@ class SessionIn(Closed):
 class SampleOut(Schema):
     """What an expert may know of a sample: nothing that anybody said about it.
 
-    `prompt` is the class that it is asked about, where the question proposes one; `content` is what a photo or a post
-    holds (catalog.content), empty for patches.
+    `prompt` is the class that it is asked about, where the question proposes one; `content` is what a photo, a post or
+    an area holds (catalog.content), empty for patches.
     """
 
     id: int

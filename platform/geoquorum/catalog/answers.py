@@ -4,7 +4,8 @@ import hashlib
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
-NOTHING_RUNS = "default-src 'none'; sandbox"  # in whatever a browser takes media for
+# In whatever a browser takes them for, wherever they are shown.
+NOTHING_RUNS = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 def respond(request: HttpRequest, body: bytes, content_type: str) -> HttpResponse:

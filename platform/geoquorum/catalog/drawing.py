@@ -25,7 +25,7 @@ from fusion import scheme as schemes
 from fusion.errors import BadInputError, GeoquorumError
 from geoquorum.accounts.models import Role, User
 from geoquorum.accounts.services import has_role, require_role
-from geoquorum.catalog.answers import refuse, respond
+from geoquorum.catalog.answers import NOTHING_RUNS, refuse, respond
 from geoquorum.catalog.bounds import find_centre
 from geoquorum.catalog.bounds import outline as outline_bounds
 from geoquorum.catalog.drawn_areas import (
@@ -118,7 +118,7 @@ def download_areas(request: HttpRequest, region_id: int) -> HttpResponse:
     areas = _areas_of(region, request.user)
     kml = write_areas(areas, schemes.find(SCHEME), title=region.name)
     name = f"{slugify(region.name) or 'region'}-areas.kml"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Security-Policy": NOTHING_RUNS}
     return HttpResponse(kml, content_type="application/vnd.google-earth.kml+xml", headers=headers)
 
 

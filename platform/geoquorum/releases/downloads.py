@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404
 
 from geoquorum.accounts.models import Role, User
 from geoquorum.accounts.services import record, require_role
+from geoquorum.catalog.answers import NOTHING_RUNS
 from geoquorum.releases.models import BuildState, Export
 
 
@@ -27,5 +28,5 @@ def send_file(*, user: User, export_id: int, number: int) -> FileResponse:
     )
     filename = f"{export.version.name}-{export.version.number}-{path.name}"
     answer = FileResponse(path.open("rb"), as_attachment=True, filename=filename)
-    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"  # KML is XML, and one may open it in the browser
+    answer["Content-Security-Policy"] = NOTHING_RUNS  # KML is XML, and one may open it in the browser
     return answer

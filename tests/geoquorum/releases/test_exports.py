@@ -175,7 +175,7 @@ def test_a_download_is_an_attachment_named_after_its_version(version, client):
     number = [file["path"] for file in export.files].index("votes.csv")
     answer = client.get(reverse("releases:download", args=[export.pk, number]))
     assert answer["Content-Disposition"] == 'attachment; filename="zones-1-votes.csv"'
-    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert answer["X-Content-Type-Options"] == "nosniff"
     b"".join(answer.streaming_content)
 
