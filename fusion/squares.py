@@ -16,10 +16,12 @@ import shapely
 from pyproj import CRS, Proj, Transformer
 
 from fusion.errors import BadInputError
-from fusion.grid import parse_cell
+from fusion.grid import NORTH_LIMIT, SOUTH_LIMIT, parse_cell
 from fusion.link import MOST_LINKS, Floats, Ints, Links, Things, Times, arrange_links, measure_pairs
 
 ZONE_REACH_DEGREES = 30.0  # from a zone's middle meridian: what lies further away is on no patch of the zone
+WIDE_DEGREES = 5.0  # what is wider is cut to the zone first, and its long edges are bent as the zone's are
+STEP_DEGREES = 0.1
 ARC_STEPS = 24  # straight pieces of the far edge of a view: of a whole circle they leave out 1 % of its ground
 WIDEST_VIEW_DEG = 359.0  # a ring that touched itself would be no polygon
 MOST_WITHIN_M = 20_000.0
@@ -82,11 +84,9 @@ class Layer:
     def in_zone(self, epsg: int) -> tuple[shapely.STRtree, Geometries]:
         """The shapes in metres, valid, and a tree of them; empty ones stand for what is far away."""
         if epsg not in self._zones:
-            longitude = shapely.get_x(shapely.centroid(self.shapes))
             metres = np.full(len(self.shapes), shapely.Polygon(), dtype=object)
-            near = np.flatnonzero(_is_near(epsg, longitude))
-            to_metres = _transformer(epsg).transform
-            moved = shapely.transform(self.shapes[near], to_metres, interleaved=False)
+            near, shapes = _clip_to_zone(epsg, self.shapes)
+            moved = shapely.transform(shapes, _transformer(epsg).transform, interleaved=False)
             metres[near] = shapely.make_valid(np.asarray(moved, dtype=object))
             shapely.prepare(metres)
             self._zones[epsg] = shapely.STRtree(metres), metres
@@ -235,9 +235,33 @@ def _find_near(squares: Squares, own: Ints, epsg: int, right: Things, within_m: 
     return placed[inside]
 
 
+def _clip_to_zone(epsg: int, shapes: Geometries) -> tuple[Ints, Geometries]:
+    """Rows of shapes about a zone, and their ground there: of a country, or a map of the world, the part in reach."""
+    middle = _find_middle(epsg)
+    west, south, east, north = shapely.bounds(shapes).T
+    turns = (-360.0, 0.0, 360.0)
+    near = np.any(
+        [(west + turn <= middle + ZONE_REACH_DEGREES) & (east + turn >= middle - ZONE_REACH_DEGREES) for turn in turns],
+        axis=0,
+    )
+    rows = np.flatnonzero(near)
+    found = shapes[rows].copy()
+    wide = (east - west > WIDE_DEGREES) | (south < SOUTH_LIMIT) | (north > NORTH_LIMIT)
+    for place in np.flatnonzero(wide[rows]).tolist():
+        windows = [(middle - ZONE_REACH_DEGREES - turn, middle + ZONE_REACH_DEGREES - turn) for turn in turns]
+        parts = [shapely.clip_by_rect(found[place], w, SOUTH_LIMIT, e, NORTH_LIMIT) for w, e in windows]
+        ground = [part for part in parts if not part.is_empty]
+        found[place] = shapely.segmentize(ground[0] if len(ground) == 1 else shapely.union_all(ground), STEP_DEGREES)
+    return rows, found
+
+
+def _find_middle(epsg: int) -> float:
+    """Longitude of a zone's middle meridian."""
+    return epsg % 100 * 6 - 183.0
+
+
 def _is_near(epsg: int, longitude: Floats) -> npt.NDArray[np.bool_]:
-    middle = epsg % 100 * 6 - 183
-    return np.asarray(np.abs((longitude - middle + 180) % 360 - 180) <= ZONE_REACH_DEGREES)
+    return np.asarray(np.abs((longitude - _find_middle(epsg) + 180) % 360 - 180) <= ZONE_REACH_DEGREES)
 
 
 @lru_cache(maxsize=128)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 
 # a shift below a ten-thousandth of a pixel is rounding in the file's header
 ALIGNED_PIXELS = 1e-4
@@ -103,8 +103,9 @@ class Layout:
 
 @lru_cache(maxsize=64)
 def transformer(epsg: int, crs: str) -> Transformer:
-    """From metres of a zone to coordinates of a file."""
-    return Transformer.from_crs(epsg, crs, always_xy=True)
+    """From metres of a zone to coordinates of a file; of a CRS with heights, its ground alone."""
+    own = CRS.from_user_input(crs)
+    return Transformer.from_crs(epsg, own.sub_crs_list[0] if own.is_compound else own, always_xy=True)
 
 
 def _round_up(length: int, step: int) -> int:

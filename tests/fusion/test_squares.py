@@ -101,6 +101,14 @@ def test_a_country_around_a_square_covers_it_whole():
     assert cover_squares(Squares.of_cells([HERE.id]), Layer(shapes=np.array([country]))).share.tolist() == [1]
 
 
+@pytest.mark.parametrize("at", [(13.4, 52.5), (-179.9, -16.5), (-70.0, 83.0)], ids=["Berlin", "antimeridian", "north"])
+def test_a_map_of_the_world_covers_every_square_and_its_halves_half_of_them(at):
+    squares = Squares.of_cells([cell_at(*at).id])
+    world, east = shapely.box(-180, -90, 180, 90), shapely.box(*squares.centres.lonlat[0], 180, 90)
+    assert cover_squares(squares, Layer(shapes=np.array([world]))).share.tolist() == [1]
+    assert cover_squares(squares, Layer(shapes=np.array([east]))).share == pytest.approx([0.25], abs=0.02)
+
+
 def test_squares_of_two_zones_and_sizes_are_joined_each_on_its_own_ground():
     cells = [cell_at(11.999, 52.5, 640).id, cell_at(12.001, 52.5, 320).id, cell_at(-70.0, -33.0).id]
     squares = Squares.of_cells(cells)

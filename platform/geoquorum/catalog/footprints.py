@@ -19,7 +19,7 @@ from geoquorum.catalog.models import Asset, Region, Sample, Scene
 SIDE = 900.0  # units of the drawing along its longer side
 MARGIN = 0.04
 MOST_POINTS = 500
-MOST_PATCHES = 2_000  # more would hide the pictures
+MOST_PATCHES = 400  # more would hide the pictures
 LEAST = 4.0  # units: what is smaller is drawn as large, so that it is seen
 AROUND_DEGREES = 0.001  # about 100 m: of points that no scene or file lies under
 DEGREE_M = 111_320.0
@@ -50,6 +50,7 @@ class Item:
     captured: datetime | None
     picture: str
     is_laid: bool = False
+    has_pixels: bool = True
     bounds: Bounds | None = None
     box: Box | None = None
     points: list[tuple[float, float]] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Items in the order of drawing (large ones first), and the size of the drawing; no size without any place.
+    """Items in the order of drawing (maps first, large ones first), and its size; no size without any place.
 
     `patches`, `linked` and `views` are paths of SVG: patches to which nothing is linked, those to which something is,
     and the ground that photos look at.
@@ -122,7 +123,7 @@ def lay_out(region: Region, scenes: Sequence[Scene], files: Sequence[Asset]) -> 
         for item in items
         if item.bounds is not None
     ]
-    placed.sort(key=lambda item: -(item.box.width * item.box.height if item.box else 0))
+    placed.sort(key=lambda item: (item.has_pixels, -(item.box.width * item.box.height if item.box else 0)))
     photos = _list_samples(region, Sample.Kind.STREET_VIEW)
     plain, linked = _draw_patches(region, ground)
     return Drawing(
@@ -204,7 +205,7 @@ def _tell_file(asset: Asset) -> Item:
     return Item(
         name=Path(asset.uri).name, modality=_title(asset.modality), facts=describe(asset),
         captured=asset.captured_from, picture=_name_look(asset) if has_look(asset) else "",
-        is_laid=asset.modality not in FLAT, bounds=_bounds(asset),
+        is_laid=asset.modality not in FLAT, has_pixels=asset.modality != "array", bounds=_bounds(asset),
     )  # fmt: skip
 
 

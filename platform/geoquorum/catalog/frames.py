@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from fusion import grid
 from fusion.errors import NoLocationError
 from geoquorum.catalog.models import Sample
+from geoquorum.catalog.windows import has_window, locate_square
 
 THE_AREA = 3  # context at which an area fills its picture; contexts below show the same
 LEAST_M = 960  # of an area's picture: three cells of 320 m, as patches are shown
@@ -24,6 +25,7 @@ MARGIN = 0.08  # of the area's longer side, on each side of it
 CELL_M, CELL_PX = 160, 16  # pictures of areas are put together of these: pixels of 10 m, then 20 m, 40 m, ...
 VALUES_PX = 4  # pixels on a cell's side in the stored values of an area, which are for a spectrum, not for eyes
 MOST_ACROSS = 24
+MOST_FINE = 168  # cells across of a patch between cells: 21 times as wide as one of eight of them
 MOST_M = 30_720  # a wider picture would read a whole scene; of a larger area it shows the middle
 
 
@@ -66,8 +68,10 @@ def find_frame(sample: Sample, context: int = 1) -> Frame:
     outline = read_outline(sample) if sample.kind == Sample.Kind.AREA else shapely.Polygon()
     if not outline.is_empty:
         return _frame_area(sample, outline, context)
-    if not sample.cell:
+    if not has_window(sample):
         raise NoLocationError(f"Sample {sample.key!r} has no place, so there is no scene to draw it from.")
+    if not sample.cell:
+        return _frame_between(sample, context)
     cell, reach = grid.parse_cell(sample.cell), (context - 1) // 2
     return Frame(
         epsg=cell.epsg, column=cell.column - reach, row=cell.row - reach, cell_m=cell.size_m,
@@ -103,6 +107,21 @@ def to_metres(outline: BaseGeometry, epsg: int, *, is_dense: bool = True) -> Bas
 def transformer(source: int, target: int) -> Transformer:
     """From one CRS to another, longitude or easting first; making it takes longer than using it."""
     return Transformer.from_crs(source, target, always_xy=True)
+
+
+def _frame_between(sample: Sample, context: int) -> Frame:
+    """A patch between the grid's cells, with as much around it, in the largest cells of which all of that consists."""
+    epsg, west, south, size_m = locate_square(sample)
+    fine_m, pixels, reach = math.gcd(west, south, size_m), sample.width_px or 32, (context - 1) // 2
+    across = size_m // fine_m * (2 * reach + 1)
+    if fine_m % grid.SIZE_STEP_M or fine_m * pixels % size_m or across > MOST_FINE:
+        raise NoLocationError(
+            f"Sample {sample.key!r} lies {fine_m} m off the grid: with so much around it there is no picture of it."
+        )
+    return Frame(
+        epsg=epsg, column=(west - reach * size_m) // fine_m, row=(south - reach * size_m) // fine_m, cell_m=fine_m,
+        across=across, pixels=fine_m * pixels // size_m,
+    )  # fmt: skip
 
 
 def _frame_area(sample: Sample, outline: BaseGeometry, context: int) -> Frame:

@@ -28,6 +28,8 @@ FROM catalog_link WHERE region_id = %(region)s GROUP BY kind
 """
 FIGURES = ("links", "patches", "things", "nearest_m", "median_m", "furthest_m", "share")
 
+DISTANCES = ("nearest_m", "median_m", "furthest_m")
+MEASURED = ("photo", "post", "station")  # of which the distance is told: others lie on the patch itself
 TITLES = {
     "photo": ("photo", "photos"),
     "post": ("post", "posts"),
@@ -57,7 +59,7 @@ class Linked:
             one, many = TITLES[kind]
             patches = "1 patch" if found["patches"] == 1 else f"{found['patches']:,} patches"
             words = f"{found['things']:,} {one if found['things'] == 1 else many} to {patches}"
-            if (found["nearest_m"] is not None and found["share"] is None) or kind == "photo":
+            if kind in MEASURED and found["nearest_m"] is not None:
                 words += f" ({found['nearest_m']:.0f} m to {found['furthest_m']:.0f} m)"
             if found["share"] is not None and kind != "photo":
                 words += f", {found['share']:.0%} of their ground"
@@ -115,9 +117,9 @@ def find_reach(region: Region) -> Reach:
 
 
 def tell_linked(region: Region) -> dict[str, Any] | None:
-    """For a page: what was linked the last time by kind, and how far it could be; None where nothing ever was."""
+    """For a page: what was linked the last time by kind, and how far it could be; None where nothing was."""
     told = region.attributes.get("linking")
-    if not told or not told["patches"]:
+    if not told or not (told["kinds"] or told["troubles"]):
         return None
     reach, titles = find_reach(region), dict(Link.Kind.choices)
     said = {"within": f"{reach.within_m:g}", "station": f"{reach.station_m / 1000:g}"}
@@ -130,11 +132,14 @@ def tell_linked(region: Region) -> dict[str, Any] | None:
             "title": titles[kind],
             "things": found["things"],
             "patches": found["patches"],
-            "of_all": 100 * found["patches"] / told["patches"],
-            "distances": [found[name] for name in ("nearest_m", "median_m", "furthest_m")],
+            "of_all": 100 * found["patches"] / max(told["patches"], 1),
+            "distances": [
+                found[name] if kind in MEASURED else None for name in ("nearest_m", "median_m", "furthest_m")
+            ],
             "share": None if found["share"] is None else 100 * found["share"],
         }
-        for kind, found in told["kinds"].items()
+        for kind, found in ((kind, told["kinds"].get(kind)) for kind in Link.Kind.values)
+        if found
     ]
     return {"words": words % said, "rows": rows, "troubles": told["troubles"]}
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from fusion import modality as modalities
 from fusion import painting, quicklook
 from fusion.errors import BadInputError
-from fusion.modality import Modality
+from fusion.modality import Modality, View
 from fusion.plain import paint_plain
 from fusion.source import RasterFile
 from fusion.sources.ascii_grid import read_grid
@@ -37,6 +37,7 @@ from geoquorum.catalog.pixels import declare, raster_of
 
 DRAWING = 3  # counts up when pictures of the same files look different
 SIDE = 320  # pixels of the longer side
+SLIMMEST = 3
 MOST_POINTS = 5_000_000
 AIR_TEMPERATURE = ("airt", "tair", "air_temperature", "temperature")
 MOST_SHAPES = 50_000  # drawn; more are a blot at this size
@@ -82,9 +83,7 @@ def _keep(kind: str, assets: Sequence[Asset], draw: Callable[[], Picture]) -> by
 
 
 def _draw_scene(scene: Scene, assets: Sequence[Asset]) -> Picture:
-    declared = declare(scene)
-    there = {band for asset in assets for band in asset.bands}
-    views = [view for view in declared.views if set(modalities.list_bands(view)) <= there]
+    declared, views = declare(scene), list_views(scene)
     if not views:
         return _draw_plain(assets[0])
     if views[0].name == UNNAMED.name:  # bands of which nobody says what they show
@@ -93,6 +92,12 @@ def _draw_scene(scene: Scene, assets: Sequence[Asset]) -> Picture:
     planes, shown = _read_planes(assets, needed)
     stored = spread_bands(declared, views[0], needed, planes)
     return modalities.quicklook(declared, views[0], stored, shown, assets[0].offset)
+
+
+def list_views(scene: Scene) -> list[View]:
+    """The views of a scene's modality whose bands it has, the one that shows it best first."""
+    there = {band for asset in scene.assets.all() for band in asset.bands}
+    return [view for view in declare(scene).views if set(modalities.list_bands(view)) <= there]
 
 
 def _read_planes(
@@ -240,7 +245,8 @@ def _draw_array(asset: Asset) -> Picture:
     else:
         values, dims = np.asarray(read_cube(path, facts["variable"])), tuple(facts["dims"])
     planes = _take_planes(values, dims)
-    rows, columns = (np.linspace(0, side - 1, min(side, SIDE)).astype(int) for side in planes.shape[1:])
+    least = min(SIDE, max(planes.shape[1:])) // SLIMMEST  # a long table of few columns is drawn wide enough to be seen
+    rows, columns = (np.linspace(0, side - 1, max(min(side, SIDE), least)).astype(int) for side in planes.shape[1:])
     planes = planes[:, rows[:, None], columns]
     modality = _find_plain(asset, len(planes))
     if modality is not None and modality.views:

@@ -19,6 +19,7 @@ from geoquorum.accounts.services import record
 from geoquorum.catalog.areas import take_areas
 from geoquorum.catalog.files import PARTS, Statement, check_statement, is_kept, take_file
 from geoquorum.catalog.keeping import keep_for_good
+from geoquorum.catalog.linking import queue_link
 from geoquorum.catalog.models import Region
 from geoquorum.catalog.photos import ingest_photos
 from geoquorum.catalog.posts import ingest_posts
@@ -62,6 +63,7 @@ def receive_photos(project: Project, by: User, *, files: list[UploadedFile], reg
     place = _find_region(project, region)
     with keep_uploads(files) as paths:
         taken = ingest_photos(region=place, paths=paths, is_upload=True)
+    queue_link(region=place, by=by)
     new = sum(one.is_new for one in taken)
     record(
         project=project,
@@ -82,6 +84,7 @@ def receive_posts(
     place = _find_region(project, region)
     with keep_upload(file, beside=pictures) as path:
         taken = ingest_posts(region=place, path=path, is_upload=True)
+    queue_link(region=place, by=by)
     new = len(taken.ids)
     record(
         project=project,
@@ -114,6 +117,7 @@ def receive_source(
         taken = take_file(region=place, path=kept, stated=stated, is_upload=True)
         detail = {"file": path.name, "source": taken.source, "assets": len(taken.assets)}
         record(project=project, actor=by, action="file imported", subject=f"region {place.pk}", detail=detail)
+        queue_link(region=place, by=by)
     return Received(
         words=_("%(file)s is taken into %(region)s.") % {"file": path.name, "region": region}, notes=list(taken.words)
     )

@@ -15,7 +15,9 @@ from fusion import modality as modalities
 from geoquorum.accounts.models import Role
 from geoquorum.accounts.services import require_role
 from geoquorum.catalog.content import describe_samples
+from geoquorum.catalog.looks import list_views
 from geoquorum.catalog.models import Link, Sample
+from geoquorum.catalog.windows import has_window
 
 MOST_SHOWN = 24  # of each kind, the nearest first
 HOUR_S, DAY_S = 3_600, 86_400
@@ -41,17 +43,15 @@ def show_sample(request: HttpRequest, sample_id: int) -> HttpResponse:
 
 def list_pictures(sample: Sample) -> list[dict[str, str]]:
     """The first view of each modality and season that the sample's region has scenes of."""
-    if sample.region is None or not sample.has_place:
+    if sample.region is None or not (has_window(sample) or sample.kind == Sample.Kind.AREA):
         return []
-    known = modalities.load_all()
-    there = sample.region.scenes.order_by("modality", "captured_from", "pk").values_list("modality", "season")
-    found = []
-    for name, season in dict.fromkeys(there):
-        kind = known.get(name)
-        if kind is not None and kind.views and not kind.has_own_bands:
-            title = f"{kind.title}, {season}" if season else kind.title
-            found.append({"modality": name, "view": kind.views[0].name, "season": season, "title": title})
-    return found
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for scene in sample.region.scenes.prefetch_related("assets").order_by("modality", "captured_from", "pk"):
+        title = modalities.find(scene.modality).title
+        said = {"modality": scene.modality, "season": scene.season, "title": f"{title}, {scene.season}".rstrip(", ")}
+        for view in list_views(scene)[:1]:
+            found.setdefault((scene.modality, scene.season), said | {"view": view.name})
+    return list(found.values())
 
 
 def list_groups(sample: Sample) -> list[dict[str, Any]]:
@@ -72,9 +72,11 @@ def list_groups(sample: Sample) -> list[dict[str, Any]]:
 
 def _tell(link: Link) -> dict[str, Any]:
     """A link with its figures in words."""
+    path = Path(link.asset.uri) if link.asset else Path()
     return {
         "link": link,
-        "file": Path(link.asset.uri).name if link.asset else "",
+        "file": path.name,
+        "part": "" if link.name == path.stem else link.name,
         "facts": [words for words in (_say_distance(link), _say_view(link), _say_cover(link), _say_lag(link)) if words],
     }
 

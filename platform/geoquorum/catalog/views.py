@@ -150,8 +150,8 @@ def _first_picture(region: Region) -> dict[str, str]:
     """The view that shows a patch best: true colour where there is one, else the first view of the first scene."""
     choices = [
         {"modality": scene.modality, "view": view.name, "season": scene.season}
-        for scene in region.scenes.order_by("-season", "pk")
-        for view in pixels.declare(scene).views[:1]
+        for scene in region.scenes.prefetch_related("assets").order_by("-season", "pk")
+        for view in looks.list_views(scene)[:1]
     ]
     return max(choices, key=lambda one: one["view"] == "true_colour", default={})
 

@@ -28,7 +28,7 @@ class Windows:
         if all(sample.cell for sample in samples):
             cells = [grid.parse_cell(sample.cell) for sample in samples]
             return cls(cells=cells, pixels=pixels, places=np.arange(len(cells)).reshape(-1, 1, 1))
-        squares = np.array([_locate(sample) for sample in samples], np.int64)
+        squares = np.array([locate_square(sample) for sample in samples], np.int64)
         size_m = int(squares[0, 3])
         if (squares[:, 3] != size_m).any():
             raise BadInputError("Patches between grid cells are read one size at a time.")
@@ -66,7 +66,7 @@ def has_window(sample: Sample) -> bool:
     return bool(sample.cell) or (sample.kind == Sample.Kind.PATCH and sample.transform is not None)
 
 
-def _locate(sample: Sample) -> tuple[int, int, int, int]:
+def locate_square(sample: Sample) -> tuple[int, int, int, int]:
     """EPSG code, west, south and side in metres of a square patch."""
     if sample.cell:
         cell = grid.parse_cell(sample.cell)

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from PIL import Image
 from shapely.geometry import Polygon, box, mapping
 
 from fusion import scheme as schemes
@@ -12,7 +13,7 @@ from fusion.areas import Balance
 from fusion.errors import BadInputError, NoLocationError
 from fusion.grid import parse_cell
 from geoquorum.accounts.models import Event
-from geoquorum.catalog import pixels
+from geoquorum.catalog import pictures, pixels
 from geoquorum.catalog.areas import cut_areas, read_codes
 from geoquorum.catalog.models import Sample
 from tests import given
@@ -145,6 +146,11 @@ def test_patches_between_cells_have_the_pixels_of_their_ground():
     assert np.array_equal(read.values[0], tile(whole.values)[:, 16:48, 16:48])
     assert np.array_equal(read.valid[0], tile(whole.valid)[16:48, 16:48])
     assert np.array_equal(read.values[1], pixels.read_samples(on, "sentinel2", "summer").values[0])
+    alone = Image.open(io.BytesIO(pictures.picture(off, "sentinel2", "true_colour", season="summer")))
+    assert alone.size == (32, 32)
+    around = Image.open(io.BytesIO(pictures.picture(off, "sentinel2", "true_colour", season="summer", context=3)))
+    assert around.size == (96, 96)
+    assert np.array_equal(np.asarray(around)[32:64, 32:64], np.asarray(alone))
 
 
 def test_a_patch_off_every_pixel_is_refused():

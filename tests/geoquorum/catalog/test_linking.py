@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from pyproj import Transformer
@@ -20,7 +21,7 @@ from geoquorum.catalog.linking import link_region
 from geoquorum.catalog.models import Asset, Link, Post, Sample
 from geoquorum.catalog.posts import erase_author
 from geoquorum.catalog.pseudonyms import hash_author
-from geoquorum.queue.models import JobState
+from geoquorum.queue.models import Job, JobState
 from tests import given
 
 pytestmark = pytest.mark.django_db
@@ -257,6 +258,18 @@ def test_a_worker_links_what_came_in_by_the_browser(region):
     job = given.work(linking.queue_link(region=region, by=None), linking.execute_link)
     assert (job.state, job.result) == (JobState.DONE, {"region": region.pk, "links": 1})
     assert Link.objects.count() == 1
+
+
+def test_what_curators_send_is_linked_by_a_worker(client, region, settings):
+    settings.GEOQUORUM_PSEUDONYM_KEY = "a key of the tests, longer than it need be"
+    longitude, latitude = at(160, 160)
+    table = SimpleUploadedFile("posts.csv", f"id,text,longitude,latitude\n7,hello,{longitude},{latitude}\n".encode())
+    client.force_login(given.member(region.project, "curator"))
+    client.post(
+        reverse("catalog:files", args=[region.project.slug]), {"kind": "posts", "region": "Here", "file": table}
+    )
+    given.work(Job.objects.get(kind=linking.KIND), linking.execute_link)
+    assert Link.objects.get().other.post.text == "hello"
 
 
 def test_pages_show_what_is_linked(client, region):

@@ -1,5 +1,7 @@
 """Every topic of small real files through the ordinary command: what stands in the database afterwards, and its look.
 
+What belongs together is linked by it, and topics with pixels are cut to patches.
+
 The figures are those of the PROVENANCE.md beside the files, where each was opened by another program.
 """
 
@@ -16,8 +18,12 @@ import pytest
 from django.core.management import call_command
 from PIL import Image
 
-from geoquorum.catalog import looks
-from geoquorum.catalog.models import Asset, Post, Region, Sample, Scene
+from fusion.grid import cell_at, parse_cell
+from fusion.link import WGS84
+from geoquorum.catalog import looks, pixels
+from geoquorum.catalog.linking import link_region
+from geoquorum.catalog.models import Asset, Link, Post, Region, Sample, Scene
+from tests import given
 
 pytestmark = pytest.mark.django_db
 slow = pytest.mark.slow
@@ -226,3 +232,130 @@ def test_odd_files_are_taken_with_their_flags_or_named(real_data: Path) -> None:
     taken = {Path(uri).name for uri in Asset.objects.values_list("uri", flat=True)}
     assert {"gps-time-nan.las", "spurious.las"} <= taken
     assert not taken & {"corrupt.tif", "no-points.las"}
+
+
+def lay_patches(region: Region, *cells: str) -> None:
+    """Patches where no scene lies, as a table of samples brings them in."""
+    for cell in cells:
+        longitude, latitude = parse_cell(cell).centre_lonlat
+        given.sample(region.project, region, key=cell, cell=cell, longitude=longitude, latitude=latitude)
+
+
+def list_links(**choice: Any) -> dict[str, list[Link]]:
+    found: dict[str, list[Link]] = {}
+    for link in Link.objects.filter(**choice).select_related("other", "asset", "sample").order_by("sample", "pk"):
+        found.setdefault(Path(link.asset.uri).name if link.asset else link.other.key, []).append(link)
+    return found
+
+
+@slow
+def test_buildings_heights_and_weather_of_a_city_belong_to_its_patches(real_data: Path) -> None:
+    said = ingest(find(real_data, "dsm-buildings/goteborg"), "--skip-refused", "--cell-m", "50", "--pixels", "50")
+    patches = said["patches"]["Here"]
+    assert patches >= 9
+    buildings = list_links(kind="footprints")["buildings.shp"]
+    assert len(buildings) > patches / 2
+    assert all(0 < link.share <= 1 and link.count >= 1 for link in buildings)
+    assert 0.15 < sum(link.share for link in buildings) / patches < 0.6  # the centre of a dense town
+    heights = list_links(kind="heights")
+    assert {name: len(links) for name, links in heights.items()} == dict.fromkeys(
+        ("DSM_KRbig.tif", "DEM_KRbig.tif"), patches
+    )
+    assert all(link.share > 0.99 for links in heights.values() for link in links)
+    weather = list_links(kind="station")
+    assert set(weather) == {"GBG_TMY_1977.txt", "gbg19970606_2015a.txt", "gbg20001219_2015a.txt"}
+    assert all(link.distance_m is None for links in weather.values() for link in links)  # the files say no places
+    assert said["links"]["Here"]["kinds"]["footprints"]["patches"] == len(buildings)
+
+
+@slow
+def test_street_photos_belong_to_the_patches_they_stand_on_and_to_the_nearest_tower(real_data: Path) -> None:
+    ingest(find(real_data, "street-photos"), "--skip-refused")
+    ingest(find(real_data, "urban-climate-met/berlin_station_air_temperature.csv.gz"))
+    region, photos = Region.objects.get(), Sample.objects.filter(kind="street_view")
+    lay_patches(region, *sorted(set(photos.values_list("cell", flat=True))))
+    link_region(region=region)
+    assert Link.objects.filter(kind="photo").values("other").distinct().count() == len(photos) == 3
+    for link in Link.objects.filter(kind="photo").select_related("other"):
+        assert link.distance_m < 330  # half a patch's diagonal, and 100 m beside it
+    towers = Link.objects.filter(kind="station")
+    assert towers.count() == Sample.objects.filter(kind="patch").count()
+    for link in towers.select_related("asset", "sample"):
+        places = link.asset.attributes["facts"][0]["places"]
+        assert link.name == min(places, key=lambda name: measure(link.sample, places[name]))
+        assert link.distance_m == pytest.approx(measure(link.sample, places[link.name]), abs=1)
+
+
+def measure(sample: Sample, place: list[float]) -> float:
+    return WGS84.inv(sample.longitude, sample.latitude, *place)[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "kind", "share"),
+    [
+        ("s2-classmaps/raster/classif", ("--modality", "array"), "map", 1.0),
+        ("lcz/redon/osm_rsu_lcz.geojson", (), "shapes", 1.0),
+        pytest.param("osm/Helsinki.osm.pbf", (), "footprints", 0.2, marks=slow),
+        pytest.param("s2-ndvi-clouds-timeseries/vector_timeless", (), "shapes", 1.0, marks=slow),
+    ],
+)
+def test_maps_and_shapes_belong_to_the_patches_that_they_cover(real_data, path, words, kind, share) -> None:
+    ingest(find(real_data, path), *words)
+    region = Region.objects.get()
+    longitude, latitude = (region.west + region.east) / 2, (region.south + region.north) / 2
+    middle = cell_at(longitude, latitude)
+    lay_patches(region, middle.id, cell_at(longitude + 1, latitude).id)
+    link_region(region=region)
+    [link] = [link for links in list_links(kind=kind).values() for link in links]
+    assert link.sample.key == middle.id
+    assert share * 0.5 < link.share <= 1
+    assert (link.count is None) == (kind == "map")
+
+
+@slow
+def test_heights_made_of_a_cloud_are_linked_and_cut(real_data: Path) -> None:
+    said = ingest(find(real_data, "lidar/Topography.laz"), "--cell-m", "100", "--pixels", "50")
+    assert said["patches"]["Here"] >= 1
+    heights = list_links(kind="heights")
+    assert set(heights) == {"Topography.laz", "Topography_heights.tif"}
+    assert all(link.share > 0.99 for links in heights.values() for link in links)
+    assert all(link.lag_s == 0 for link in heights["Topography_heights.tif"])
+
+
+CUTS = [
+    ("s1s2-coregistered-flood/Spain_7370579_S1Hand.tif", "sentinel1_grd", 320, ()),
+    ("s1s2-coregistered-flood/Spain_7370579_S2Hand.tif", "sentinel2", 320, ("--offset", "0")),
+    ("s2-small-patches/EuroSAT_MS/AnnualCrop", "sentinel2", 320, ()),
+    (f"{BEN}S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_75_43", "sentinel2", 320, ()),
+    (f"{BEN}S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_48", "sentinel1_grd", 320, ()),
+    (f"hyperspectral/enmap/{ENMAP}", "hyperspectral", 960, ()),
+    ("sar-geocoded", "sentinel1_grd", 640, ("--modality", "sentinel1_grd", "--bands", "VV")),
+    ("sar-safe-metadata/Rome-30m-DEM.tif", "elevation", 3_200, ()),
+    ("dsm-buildings/goteborg/DSM_KRbig.tif", "elevation", 50, ("--modality", "elevation", "--bands", "elevation")),
+    pytest.param("change-pairs/taizhou", "hyperspectral", 960, SKIP, marks=slow),
+    pytest.param("s1s2-coregistered-ssl4eo", "sentinel2", 320, SKIP, marks=slow),
+    pytest.param(f"s2-l2a-scene-cloudmask/{SCENE}", "sentinel2", 320, (), marks=slow),
+]
+
+
+@pytest.mark.parametrize(("path", "modality", "cell_m", "words"), CUTS)
+def test_a_topic_with_pixels_is_cut_to_patches(real_data: Path, path, modality, cell_m, words) -> None:
+    said = ingest(find(real_data, path), *words, "--cell-m", cell_m)
+    patches = list(Sample.objects.filter(kind="patch").select_related("region").order_by("pk"))
+    assert len(patches) == said["patches"]["Here"] > 0
+    middle = patches[len(patches) // 2]
+    read = pixels.read_samples([middle], modality)
+    assert read.values.shape[2:] == (32, 32)
+    assert read.valid.mean() > 0.5
+    shown = read.values[0, 0][read.valid[0]]
+    assert np.isfinite(shown).all()
+    assert len(np.unique(shown)) > 10  # ground, not a constant
+
+
+def test_scenes_smaller_than_a_patch_are_named_with_the_size_that_fits(real_data: Path) -> None:
+    path, out = find(real_data, "dsm-buildings/goteborg/DSM_KRbig.tif"), StringIO()
+    words = ("--modality", "elevation", "--bands", "elevation", "--region", "Here")
+    call_command("ingest", str(path), *words, stdout=out)
+    assert "0 patches of 320 m" in out.getvalue()
+    size = int(out.getvalue().split("--cell-m ")[1].split(")")[0])
+    assert ingest(path, *words[:4], "--cell-m", size)["patches"]["Here"] >= 1
