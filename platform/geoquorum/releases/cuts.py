@@ -13,6 +13,7 @@ from fusion.cutting import scene as cutting
 from fusion.cutting.files import Patches, open_chunk
 from fusion.cutting.planning import plan
 from fusion.cutting.scene import Chunk
+from fusion.mapped import let_go
 from geoquorum.catalog.models import Asset, Sample
 from geoquorum.catalog.pixels import RESAMPLING, Pixels, find_scene, kept_offset, list_bands, raster_of, remove_offset
 from geoquorum.catalog.windows import Windows, has_window
@@ -118,7 +119,9 @@ def open_cut(planned: PlannedCut, folder: Path) -> Cut:
         values: Array = np.empty((len(cells), bands, side, side), chunks[0].dtype)
         for which in np.unique(owner[cells]).tolist():
             here = owner[cells] == which
-            values[here] = open_part(which).values[row[cells[here]]]
+            stored = open_part(which).values
+            values[here] = stored[row[cells[here]]]
+            let_go(stored)
         windows = Windows(cells=[], pixels=side, places=where.reshape(len(rows), *planned.places.shape[1:]))
         return remove_offset(windows.join(values), planned.asset)
 
