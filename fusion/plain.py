@@ -10,6 +10,8 @@ from fusion import scheme as schemes
 
 MOST_CODES = 40  # more values than a map of classes has
 LETTERS = 90  # WUDAPT's maps write the zones A-G as 101-107, the LCZ Generator's as 11-17
+MOST_NOISE = 2.0
+CALM, PALER = 0.45, 10.0  # from so much noise on the range shown is widened, by so many of itself for each more
 # colours that are told apart, light and dark by turns; after them they come again
 COLOURS = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#edc948", "#76b7b2", "#b07aa1", "#9c755f", "#ff9da7", "#bab0ac",
@@ -20,10 +22,11 @@ Mask = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.uint8]
 
 
-def paint_plain(planes: Planes, valid: Mask, *, name: str = "") -> Picture:
+def paint_plain(planes: Planes, valid: Mask, *, name: str = "", is_ground: bool = False) -> Picture:
     """Planes [band, y, x] as RGBA: one of few whole numbers as classes, else up to three planes over their own range.
 
-    `name` is that of the file: one of Local Climate Zones gets their colours.
+    `name` is that of the file: one of Local Climate Zones gets their colours. Of ground (`is_ground`), where what lies
+    side by side is alike, planes that hold little but noise are shown pale: open water is no carpet of colours.
     """
     picture = np.zeros((*valid.shape, 4), dtype=np.uint8)
     picture[..., 3] = np.where(valid, 255, 0)
@@ -31,10 +34,14 @@ def paint_plain(planes: Planes, valid: Mask, *, name: str = "") -> Picture:
     if codes is not None:
         picture[..., :3] = painting.paint_classes(planes[0], _colour_codes(codes, name))
         return picture
-    for place, plane in enumerate(planes[choose_planes(planes, valid)]):
+    chosen = planes[choose_planes(planes, valid)]
+    noise = max(_measure_noise(plane, valid) for plane in chosen) if is_ground else 0.0
+    for place, plane in enumerate(chosen):
         size = _size(plane)
         known = valid & np.isfinite(size)
-        picture[..., place] = painting.scale_levels(size, *painting.find_limits(size, known, 2, 98))
+        low, high = painting.find_limits(size, known, 2, 98)
+        pad = (high - low) * max(0.0, noise - CALM) * PALER
+        picture[..., place] = painting.scale_levels(size, low - pad, high + pad)
     return picture
 
 
@@ -52,13 +59,13 @@ def choose_planes(planes: Planes, valid: Mask) -> list[int]:
 
 
 def _measure_noise(plane: Planes, valid: Mask) -> float:
-    """Variance between neighbours against that over the scene; infinite where nothing varies."""
+    """Variance between neighbours against that over the scene: near 0 for ground, 2 for noise and for what is even."""
     size = np.where(valid, _size(plane), np.nan)
     spread = float(np.nanvar(size)) if np.isfinite(size).any() else 0.0
-    steps = size[:, 1:] - size[:, :-1]
+    steps = np.concatenate([np.diff(size, axis=axis).ravel() for axis in (0, 1)])
     if not spread > 0 or not np.isfinite(steps).any():
-        return float("inf")
-    return float(np.nanmean(steps**2)) / spread
+        return MOST_NOISE
+    return min(float(np.nanmean(steps**2)) / spread, MOST_NOISE)
 
 
 def _size(plane: Planes) -> npt.NDArray[np.float32]:

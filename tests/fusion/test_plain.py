@@ -17,6 +17,13 @@ def test_planes_of_noise_are_passed_over():
     assert abs(np.diff(picture[..., 0].astype(int))).max() < 20
 
 
+def test_ground_that_holds_little_but_noise_is_shown_pale():
+    loud, pale = (paint_plain(np.stack([NOISE] * 4), VALID, is_ground=calm)[..., 0] for calm in (False, True))
+    assert pale.std() < loud.std() / 5
+    town = np.stack([SMOOTH] * 4)
+    assert np.array_equal(paint_plain(town, VALID, is_ground=True), paint_plain(town, VALID))
+
+
 def test_few_planes_are_shown_as_they_come():
     assert choose_planes(NOISE[None], VALID) == [0, 0, 0]
     assert choose_planes(np.stack([NOISE, SMOOTH]), VALID) == [0, 1, 1]

@@ -35,7 +35,7 @@ from geoquorum.catalog.models import Asset, Scene
 from geoquorum.catalog.pictures import spread_bands
 from geoquorum.catalog.pixels import declare, raster_of
 
-DRAWING = 3  # counts up when pictures of the same files look different
+DRAWING = 4  # counts up when pictures of the same files look different
 SIDE = 320  # pixels of the longer side
 SLIMMEST = 3
 MOST_POINTS = 5_000_000
@@ -87,7 +87,7 @@ def _draw_scene(scene: Scene, assets: Sequence[Asset]) -> Picture:
     if not views:
         return _draw_plain(assets[0])
     if views[0].name == UNNAMED.name:  # bands of which nobody says what they show
-        return paint_plain(*_read_planes(assets, declared.band_names), name=scene.name)
+        return paint_plain(*_read_planes(assets, declared.band_names), is_ground=True)
     needed = [band for band in declared.band_names if band in modalities.list_bands(views[0])]
     planes, shown = _read_planes(assets, needed)
     stored = spread_bands(declared, views[0], needed, planes)
