@@ -31,6 +31,7 @@ from geoquorum.campaigns import services as campaigns
 from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
 from geoquorum.catalog import made_up
 from geoquorum.catalog import services as catalog
+from geoquorum.catalog.linking import link_region
 from geoquorum.catalog.models import Reference, Region, Sample
 from geoquorum.queue.models import Job, JobState
 from geoquorum.releases import services as releases
@@ -222,6 +223,7 @@ def _take_photos_and_posts(demo: Demo) -> None:
         made_up.take_photos(region=region, city=city, folder=folder / "photos", count=PHOTOS, seed=demo.seed)
     if not region.samples.filter(kind=Sample.Kind.POST).exists():
         made_up.take_posts(region=region, city=city, folder=folder / "posts", count=POSTS, seed=demo.seed)
+    link_region(region=region)
     about = {"regions": [region], "quota": 3}
     _find_campaign(demo, "Buildings of " + region.name, question="street_view_building", scheme="building_use", **about)
     _find_campaign(demo, "Posts from " + region.name, question="social_post", scheme="post_building_function", **about)
