@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import shapely
 from shapely.geometry import shape
@@ -185,19 +185,28 @@ def _number(value: Any) -> float | None:
 
 def _find_local(href: str, folder: Path, inside: Path) -> str:
     """An address as it is, or the absolute path of a file below `inside`, links followed."""
-    scheme = urlsplit(href).scheme.lower()
+    scheme = _split(href).scheme.lower()
     if scheme in REMOTE:
         return href
     if scheme not in ("", "file") or "\0" in href or href.startswith("/vsi"):
         raise BadFileError(f"its asset at {href[:80]!r} is reached in no way that is known; https, s3 and paths are")
-    text = unquote(urlsplit(href).path) if scheme == "file" else href
+    text = unquote(_split(href).path) if scheme == "file" else href
     found = (folder / text).resolve()
     if not found.is_relative_to(inside):
         raise BadFileError(f"its asset at {href[:80]!r} leads out of the folder {inside.name}")
     return str(found)
 
 
+def _split(href: str) -> SplitResult:
+    """The parts of an address; some signs make none."""
+    try:
+        return urlsplit(href)
+    except ValueError as error:
+        raise BadFileError(f"its asset at {href[:80]!r} is no address ({error})") from error
+
+
 def _find_remote(href: str, base: str) -> str:
+    _split(href)
     found = urljoin(base, href) if not base.startswith("s3://") else _join_s3(href, base)
     if urlsplit(found).scheme.lower() not in REMOTE:
         raise BadFileError(f"its asset at {href[:80]!r} is no address, and the item lies far away")

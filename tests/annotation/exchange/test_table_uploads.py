@@ -60,6 +60,7 @@ def test_a_parquet_file_that_unpacks_to_far_more_ends_its_child_alone(
         table_uploads.read_upload(tmp_path / "a.parquet", COLUMNS, ("sample",))
 
 
+@pytest.mark.slow
 def test_a_large_label_studio_file_says_the_same_from_its_child(tmp_path: Path) -> None:
     result = [{"from_name": "answer", "to_name": "picture", "type": "choices", "value": {"choices": ["6"]}}]
     annotation = {"completed_by": "ann", "result": result}

@@ -110,6 +110,7 @@ def test_no_asset_of_an_item_leads_out_of_its_folder(ground: Path, name: str) ->
         assert uri.startswith(("https://", "http://", "s3://")) or Path(uri).is_relative_to(path.resolve().parent)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @how(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @forall(NAMES)
@@ -128,7 +129,7 @@ RAW = ("../../evil.csv", "..\\..\\evil.csv", "/etc/evil.csv", "evil.csv\\0.exe",
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", RAW)
+@pytest.mark.parametrize("name", [pytest.param(RAW[0], marks=pytest.mark.slow), *RAW[1:]])
 def test_a_name_on_the_wire_leads_nowhere(ground: Path, client: Client, name: str) -> None:
     """The bytes as a hostile client writes them, which no test client would."""
     project = given.project("Zugspitze")

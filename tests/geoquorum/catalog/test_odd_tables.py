@@ -104,6 +104,7 @@ def write_posts(path: Path, rows: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_large_table_says_the_same_from_its_child_as_here(tmp_path: Path) -> None:
     path = write_posts(tmp_path / "posts.jsonl", 4_000)
     assert path.stat().st_size > SMALL_BYTES

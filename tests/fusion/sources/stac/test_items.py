@@ -51,6 +51,7 @@ BAD_ITEMS = [
     ({"asset": {"href": "/etc/passwd"}}, "leads out of the folder"),
     ({"asset": {"href": "file:///etc/passwd"}}, "leads out of the folder"),
     ({"asset": {"href": "/vsicurl/http://127.0.0.1/x.tif"}}, "reached in no way"),
+    ({"asset": {"href": "//\uff0f"}}, "is no address"), ({"asset": {"href": "//[::"}}, "is no address"),
     ({"asset": {"href": "gs://bucket/x.tif"}}, "reached in no way"), ({"asset": {"href": 5}}, "no href"),
 ]  # fmt: skip
 
