@@ -174,6 +174,7 @@ class Tile {
   fail(words) {
     this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.lines?.draw({ rings: null, cells: [] });
+    this.outline.hidden = true;
     this.caption.textContent = "";
     this.say(word("no-picture", { error: words }));
   }
