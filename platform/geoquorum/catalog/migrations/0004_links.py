@@ -5,30 +5,87 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('catalog', '0003_assets_of_regions'),
+        ("catalog", "0003_assets_of_regions"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Link',
+            name="Link",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('photo', 'street photo'), ('post', 'post'), ('station', 'weather station'), ('footprints', 'building footprints'), ('shapes', 'other shapes'), ('heights', 'heights'), ('map', 'map'), ('video', 'video')], max_length=12)),
-                ('name', models.CharField(blank=True, max_length=120)),
-                ('distance_m', models.FloatField(null=True)),
-                ('lag_s', models.FloatField(null=True)),
-                ('off_axis_deg', models.FloatField(null=True)),
-                ('share', models.FloatField(null=True)),
-                ('count', models.PositiveIntegerField(null=True)),
-                ('asset', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='links', to='catalog.asset')),
-                ('other', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='links_to', to='catalog.sample')),
-                ('region', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='catalog.region')),
-                ('sample', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='links', to='catalog.sample')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("photo", "street photo"),
+                            ("post", "post"),
+                            ("station", "weather station"),
+                            ("footprints", "building footprints"),
+                            ("shapes", "other shapes"),
+                            ("heights", "heights"),
+                            ("map", "map"),
+                            ("video", "video"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=120)),
+                ("distance_m", models.FloatField(null=True)),
+                ("lag_s", models.FloatField(null=True)),
+                ("off_axis_deg", models.FloatField(null=True)),
+                ("share", models.FloatField(null=True)),
+                ("count", models.PositiveIntegerField(null=True)),
+                (
+                    "asset",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, related_name="links", to="catalog.asset"
+                    ),
+                ),
+                (
+                    "other",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="links_to",
+                        to="catalog.sample",
+                    ),
+                ),
+                (
+                    "region",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="links", to="catalog.region"
+                    ),
+                ),
+                (
+                    "sample",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="links",
+                        to="catalog.sample",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('asset__isnull', True), ('other__isnull', False)), models.Q(('asset__isnull', False), ('other__isnull', True)), _connector='OR'), name='link_to_one_thing'), models.CheckConstraint(condition=models.Q(('share__isnull', True), models.Q(('share__gte', 0), ('share__lte', 1)), _connector='OR'), name='link_share_is_a_part'), models.UniqueConstraint(fields=('sample', 'other'), name='link_sample_other_once'), models.UniqueConstraint(fields=('sample', 'asset'), name='link_sample_asset_once')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("asset__isnull", True), ("other__isnull", False)),
+                            models.Q(("asset__isnull", False), ("other__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="link_to_one_thing",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("share__isnull", True), models.Q(("share__gte", 0), ("share__lte", 1)), _connector="OR"
+                        ),
+                        name="link_share_is_a_part",
+                    ),
+                    models.UniqueConstraint(fields=("sample", "other"), name="link_sample_other_once"),
+                    models.UniqueConstraint(fields=("sample", "asset"), name="link_sample_asset_once"),
+                ],
             },
         ),
     ]
