@@ -6,6 +6,7 @@ tensor `data`) or `ragged` (tensors `offsets`, `values` and, for images of diffe
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -99,11 +100,19 @@ class Pack:
     def __len__(self) -> int:
         return int(self.manifest["samples"]["count"])
 
-    def indices(self, split: str) -> Indices:
-        """Row numbers of a split, ascending."""
+    def indices(self, split: str, having: Sequence[str] = ()) -> Indices:
+        """Row numbers of a split, ascending; with `having` those of the samples that have all of these arrays."""
         if split not in (*SPLITS, ""):
             raise PackError(f"Unknown split {split!r}. Known: {', '.join(SPLITS)}.")
-        return np.flatnonzero(pc.equal(self.samples.column("split"), split).to_numpy()).astype(np.int64)
+        chosen = pc.equal(self.samples.column("split"), split).to_numpy() & self.has_all(having)
+        return np.flatnonzero(chosen).astype(np.int64)
+
+    def has_all(self, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """True for the samples that have all of these arrays."""
+        found = np.ones(len(self), dtype=bool)
+        for name in names:
+            found &= self.present(name)
+        return found
 
     @property
     def array_names(self) -> tuple[str, ...]:

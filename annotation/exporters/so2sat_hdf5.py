@@ -66,6 +66,11 @@ def _find_array(pack: Pack, modality: str) -> PackArray:
             f"So2Sat's layout needs one array of {modality}; this release has {', '.join(every) or 'none'}."
         )
     array = pack.array(chosen[0])
+    if not (is_there := pack.present(chosen[0])).all():
+        raise BadInputError(
+            f"So2Sat's layout has no place for what is missing: {np.sum(~is_there)} of {len(pack)} samples have no "
+            f"{modality}. Build a version in which it is not optional."
+        )
     wanted = (len(modalities.find(modality).bands), SIDE, SIDE)
     dims = tuple(array.entry["dims"])
     if array.shape[1:] != wanted or dims != ("band", "y", "x"):

@@ -12,9 +12,9 @@ from fusion.pack import Pack
 def fit_predict(
     pack: Pack, modalities: Sequence[str], seed: int = 0, *, split: str = "test", target: str | None = None
 ) -> npt.NDArray[np.float32]:
-    """Probabilities [n of the split, k]; neither the arrays nor the seed are looked at."""
-    train = pack.labels(target)[pack.indices("train")]
+    """Probabilities [n of the split, k] for the samples that have all of the arrays; nothing else is looked at."""
+    train = pack.labels(target)[pack.indices("train", having=modalities)]
     if not len(train):
         raise PackError(f"{pack.folder} has no train samples, so there is nothing to learn from.")
     shares = np.bincount(train, minlength=len(pack.target(target)["codes"])) / len(train)
-    return np.tile(shares.astype(np.float32), (len(pack.indices(split)), 1))
+    return np.tile(shares.astype(np.float32), (len(pack.indices(split, having=modalities)), 1))

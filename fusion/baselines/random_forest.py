@@ -31,16 +31,20 @@ def fit_predict(
     trees: int = TREES,
     jobs: int = 2,
 ) -> FloatArray:
-    """Probabilities [n of the split, k] from arrays by name or modality; the same seed gives the same numbers."""
-    train = pack.indices("train")
+    """Probabilities [n of the split, k] from arrays by name or modality; the same seed gives the same numbers.
+
+    Samples that have not all of the arrays are left out, of the training as of the split.
+    """
+    names = [name for modality in modalities for name in _find_arrays(pack, modality)]
+    train, rows = (pack.indices(part, having=names) for part in ("train", split))
     if not len(train):
         raise PackError(f"{pack.folder} has no train samples, so there is nothing to learn from.")
     forest = RandomForestClassifier(n_estimators=trees, random_state=seed, n_jobs=jobs)
     forest.fit(collect_features(pack, modalities, train), pack.labels(target)[train])
     forest.n_jobs = 1  # threads would add up the trees in any order, and the last digit would change
-    shares = np.zeros((len(pack.indices(split)), len(pack.target(target)["codes"])), dtype=np.float32)
+    shares = np.zeros((len(rows), len(pack.target(target)["codes"])), dtype=np.float32)
     if len(shares):
-        shares[:, forest.classes_] = forest.predict_proba(collect_features(pack, modalities, pack.indices(split)))
+        shares[:, forest.classes_] = forest.predict_proba(collect_features(pack, modalities, rows))
     return shares
 
 

@@ -66,7 +66,7 @@ class Evaluation:
         }
 
     def _rows(self, split: str) -> Rows:
-        return self.pack.indices(split)
+        return self.pack.indices(split, having=[part.name for part in self.predictor.inputs])
 
     def _predict(self, split: str) -> FloatArray:
         arrays = {part.name: self.pack.array(part.name) for part in self.predictor.inputs}

@@ -161,7 +161,7 @@ def _open_data(spec: PredictSpec, predictor: Predictor) -> tuple[Mapping[str, Ga
         for part in describe_inputs(pack, names, to_learn=False)
     ]
     check_inputs(predictor.checkpoint, found)
-    rows = pack.indices(spec.split) if spec.split else _choose(spec, len(pack))
+    rows = pack.indices(spec.split, having=names) if spec.split else _choose_complete(spec, pack, names)
     return {name: pack.array(name) for name in names}, rows, {"pack": spec.pack, "pack_sha256": pack.sha256}
 
 
@@ -176,6 +176,15 @@ def read_array_file(path: Path) -> dict[str, Array]:
     except (OSError, ValueError, SafetensorError, BadZipFile) as error:
         raise BadInputError(f"{path} cannot be read as arrays: {error}.") from error
     raise BadInputError(f"{path}: arrays are read from .npz or .safetensors.")
+
+
+def _choose_complete(spec: PredictSpec, pack: Pack, names: list[str]) -> Rows:
+    """The rows that the spec names, which must have every input; without names all that have."""
+    rows, is_whole = _choose(spec, len(pack)), pack.has_all(names)
+    if spec.rows and not is_whole[rows].all():
+        first = int(rows[~is_whole[rows]][0])
+        raise SpecError(f"rows: sample {first} of {spec.pack} has not all of {', '.join(names)}. Leave it out.")
+    return rows[is_whole[rows]]
 
 
 def _choose(spec: PredictSpec, count: int) -> Rows:

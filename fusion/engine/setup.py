@@ -77,7 +77,7 @@ def prepare_run(spec: RunSpec) -> Setup:
         device=device,
         is_half=spec.precision == "bfloat16" or (spec.precision == "auto" and device.type == "cuda"),
     )
-    rows = pack.indices("train")
+    rows = pack.indices("train", having=list(arrays))
     _check_rows(rows, reader, pack)
     return Setup(
         spec=spec,
@@ -89,7 +89,7 @@ def prepare_run(spec: RunSpec) -> Setup:
         learner=learner,
         reader=reader,
         rows=rows,
-        validation=pack.indices("validation"),
+        validation=pack.indices("validation", having=list(arrays)),
         batches=count_batches(len(rows), spec.batch_size),
         by_blocks=is_read_by_blocks(spec.order, arrays.values()),
     )
@@ -116,7 +116,10 @@ def _check_output(spec: RunSpec, head: heads.Head) -> None:
 
 def _check_rows(rows: Rows, reader: Reader, pack: Pack) -> None:
     if not len(rows):
-        raise SpecError(f"{pack.folder} has no train samples. Build a version with a train split.")
+        raise SpecError(
+            f"{pack.folder} has no train samples that have {' and '.join(reader.arrays)}. Build a version with a train "
+            "split, or name fewer modalities."
+        )
     bad: Any = ~np.isfinite(reader.target[rows]).reshape(len(rows), -1).all(axis=1)
     if bad.any():
         raise SpecError(

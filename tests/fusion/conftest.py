@@ -17,8 +17,8 @@ USED = 5  # of the 17 classes
 SPLITS = ("train",) * 96 + ("validation",) * 30 + ("test",) * 30
 
 
-def make_arrays(labels: np.ndarray, seed: int) -> dict[str, ArraySource]:
-    """Sentinel-1 and Sentinel-2 whose mean level grows with the class, under strong noise."""
+def make_arrays(labels: np.ndarray, seed: int, radar_of: np.ndarray | None = None) -> dict[str, ArraySource]:
+    """Sentinel-1 (of some samples) and Sentinel-2 whose mean level grows with the class, under strong noise."""
     rng = np.random.default_rng(seed)
     level = (1 + labels)[:, None, None, None]
     optical = 1000 + 300 * level * np.linspace(0.5, 1.5, 10)[:, None, None]
@@ -34,12 +34,13 @@ def make_arrays(labels: np.ndarray, seed: int) -> dict[str, ArraySource]:
             bands=modalities.find(name).band_names,
             shape=array.shape[1:],
             chunks=[array],
+            present=radar_of if name == "sentinel1" else None,
         )
         for name, array in values.items()
     }
 
 
-def write_toy_pack(folder: Path, *, seed: int = 0) -> Pack:
+def write_toy_pack(folder: Path, *, seed: int = 0, radar_of: np.ndarray | None = None) -> Pack:
     """156 samples of 5 zones with a vote distribution each, in blocks of six."""
     codes = schemes.find("lcz17").codes
     labels = np.random.default_rng(seed).permutation(np.arange(len(SPLITS)) % USED)
@@ -60,7 +61,7 @@ def write_toy_pack(folder: Path, *, seed: int = 0) -> Pack:
         name="toy",
         number=1,
         samples=table,
-        arrays=make_arrays(labels, seed),
+        arrays=make_arrays(labels, seed, radar_of),
         targets={"lcz17": TargetSpec(head="classes", scheme="lcz17")},
         provenance={"simulated": True, "seed": seed},
         seed=seed,

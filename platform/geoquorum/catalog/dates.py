@@ -52,11 +52,16 @@ def list_common_dates(regions: Sequence[Region], modality: str) -> list[str]:
     raise BadInputError(f"The regions share no date of {modality} ({told}). Choose one season, or fewer regions.")
 
 
-def find_scene(region: Region, modality: str, date: str = "") -> Scene:
-    """The newest scene of a modality (of a season, or of a day); what is missing is said with what there is."""
+def look_for_scene(region: Region, modality: str, date: str = "") -> Scene | None:
+    """The newest scene of a modality (of a season, or of a day), where the region has one."""
     newest = F("captured_from").desc(nulls_last=True)
     scenes = region.scenes.filter(modality=modality).order_by(newest, "-pk")
-    found = scenes.first() if not date else next((one for one in scenes if date in (one.season, tell_day(one))), None)
+    return scenes.first() if not date else next((one for one in scenes if date in (one.season, tell_day(one))), None)
+
+
+def find_scene(region: Region, modality: str, date: str = "") -> Scene:
+    """The newest scene of a modality (of a season, or of a day); what is missing is said with what there is."""
+    found = look_for_scene(region, modality, date)
     if found is None:
         there = ", ".join(
             f"{name} {when}".strip()
@@ -68,7 +73,15 @@ def find_scene(region: Region, modality: str, date: str = "") -> Scene:
     return found
 
 
-def find_scenes(regions: Sequence[Region], modality: str, date: str) -> dict[int, list[Scene]]:
-    """By region: its scene of a date, or with EVERY those of each date that all of these regions have."""
+def find_scenes(
+    regions: Sequence[Region], modality: str, date: str, *, is_optional: bool = False
+) -> dict[int, list[Scene]]:
+    """By region: its scene of a date, or with EVERY those of each date that all of these regions have.
+
+    What is optional may be missing: such a region has no scene here.
+    """
+    if is_optional:
+        found = {region.pk: look_for_scene(region, modality, date) for region in regions}
+        return {region: [scene] if scene else [] for region, scene in found.items()}
     dates = list_common_dates(regions, modality) if date == EVERY else [date]
     return {region.pk: [find_scene(region, modality, each) for each in dates] for region in regions}

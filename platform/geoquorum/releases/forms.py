@@ -24,6 +24,7 @@ DESIGNS = [
     ("culture_zone", _("by culture zone: one city of each is held out whole (So2Sat culture-10)")),
     ("random", _("at random, sample by sample (So2Sat random); refused where patches overlap")),
 ]
+OPTIONAL = "optional"
 LIMITED = [
     ("block", _("blocks")),
     ("scene", _("scenes")),
@@ -100,9 +101,12 @@ class ReleaseForm(forms.Form):
 
     def __init__(self, *args: Any, run: ConsensusRun, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        pairs = _list_scenes(run)
-        titles = {(name, date): f"{name}, {_say_date(date)}" for name, date in pairs}
-        self.fields["modalities"].choices = [(":".join(pair), title) for pair, title in titles.items()]
+        pairs, partial, regions = _list_scenes(run)
+        titles = {":".join(pair): f"{pair[0]}, {_say_date(pair[1])}" for pair in pairs}
+        for (name, date), count in partial.items():
+            said = {"scene": f"{name}, {_say_date(date)}", "n": count, "all": regions}
+            titles[f"{name}:{date}:{OPTIONAL}"] = _("%(scene)s, in %(n)s of %(all)s regions: others without it") % said
+        self.fields["modalities"].choices = list(titles.items())
         cities = sorted(set(run.rows.exclude(sample__region=None).values_list("sample__region__name", flat=True)))
         for name in ("validation", "test"):
             self.fields[name].choices = [(city, city) for city in cities]
@@ -141,12 +145,15 @@ class ReleaseForm(forms.Form):
     def request(self) -> dict[str, Any]:
         """Arguments of `services.start_release`."""
         values = self.cleaned_data
-        pairs = (entry.split(":", 1) for entry in values["modalities"])
+        chosen = (entry.split(":") for entry in values["modalities"])
         return {
             "name": values["name"],
             "statuses": tuple(values["statuses"]),
             "without_flags": tuple(values["without_flags"]),
-            "modalities": [{"modality": name, "season": season} for name, season in pairs],
+            "modalities": [
+                {"modality": name, "season": season, **({"optional": True} if mark else {})}
+                for name, season, *mark in chosen
+            ],
             "design": self._design(),
             "seed": values["seed"] or 0,
         }
@@ -168,10 +175,11 @@ class ReleaseForm(forms.Form):
         return chosen | {"limits": limits} if limits else chosen
 
 
-def _list_scenes(run: ConsensusRun) -> list[tuple[str, str]]:
+def _list_scenes(run: ConsensusRun) -> tuple[list[tuple[str, str]], dict[tuple[str, str], int], int]:
     """Modality and date of which every region of the run has a scene; each modality also without a date.
 
-    Modalities that can be a series, and have several dates in common, also with all of them at once.
+    Modalities that can be a series, and have several dates in common, also with all of them at once. Then those that
+    only some regions have, with how many, and the number of all regions.
     """
     regions = list(Region.objects.filter(pk__in=run.rows.values("sample__region")).order_by("pk"))
     named = list_dates(regions)
@@ -183,7 +191,8 @@ def _list_scenes(run: ConsensusRun) -> list[tuple[str, str]]:
     pairs = {pair for pair, found in there.items() if len(found) == len(regions)}
     several = {name for name, date in pairs if date and modality.find(name).times == "any"}
     series = {(name, EVERY) for name in several if len(list_common_dates(regions, name)) > 1}
-    return sorted(pairs | series)
+    partial = {pair: len(found) for pair, found in sorted(there.items()) if pair not in pairs}
+    return sorted(pairs | series), partial, len(regions)
 
 
 def _say_date(date: str) -> str:

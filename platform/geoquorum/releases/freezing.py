@@ -21,11 +21,10 @@ from geoquorum.releases.choosing import Chosen, choose_rows
 from geoquorum.releases.linking import read_links
 from geoquorum.releases.models import DatasetVersion
 from geoquorum.releases.provenance import describe_provenance
-from geoquorum.releases.reading import read_stacks
+from geoquorum.releases.reading import MOST_INVALID, Stack, read_stacks
 from geoquorum.releases.splitting import split_rows
 
 TOLD = ("voters", "unblinded_at", "seal")  # of the provenance, on the version's page and in the API
-MOST_INVALID = 0.5  # a patch with more of its pixels missing in any modality is left out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,7 @@ def freeze_version(version: DatasetVersion, claim: Claim) -> Frozen:
         provenance=provenance,
         links=lambda: read_links([one.row.sample for one in rows]),
     )
-    summary = _summarise(rows, split, len(invalid) - len(kept), leaks)
+    summary = _summarise(rows, split, len(invalid) - len(kept), leaks) | _tell_present(stacks, kept)
     return Frozen(snapshot=snapshot, summary=summary | {name: provenance[name] for name in TOLD})
 
 
@@ -90,6 +89,12 @@ def _tell_fields(rows: list[Consensus]) -> dict[str, list[str]]:
     if all(row.fields is None for row in rows):
         return {}
     return {"fields": [json.dumps(row.fields or {}, sort_keys=True) for row in rows]}
+
+
+def _tell_present(stacks: list[Stack], kept: npt.NDArray[np.int64]) -> dict[str, dict[str, int]]:
+    """How many samples have each modality that may be missing; nothing where none may."""
+    counts = {stack.modality: int(stack.present[kept].sum()) for stack in stacks if stack.present is not None}
+    return {"present": counts} if counts else {}
 
 
 def _summarise(chosen: list[Chosen], split: list[str], left_out: int, leaks: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from geoquorum.campaigns.services.model_voters import left_out
 from geoquorum.campaigns.services.sealing import seal_over
 from geoquorum.campaigns.services.unblinding import unblinded_before
 from geoquorum.catalog.dates import find_scenes
-from geoquorum.catalog.models import Region
+from geoquorum.catalog.models import Region, Sample
 from geoquorum.catalog.pixels import RESAMPLING
+from geoquorum.catalog.registering import describe_registration
 from geoquorum.releases.choosing import Chosen
 from geoquorum.releases.linking import describe_linking
 from geoquorum.releases.models import DatasetVersion
@@ -41,6 +42,7 @@ def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[s
         "modalities": version.modalities,
         "resampling": RESAMPLING,
         "scenes": _list_files(version, regions),
+        "registration": _describe_scenes(version, regions, samples),
         **({"linking": linking} if (linking := describe_linking(list(regions.values()))) else {}),
     }
 
@@ -49,10 +51,29 @@ def _list_files(version: DatasetVersion, regions: dict[str, Region]) -> dict[str
     """Hashes of the files that were read, by region and modality."""
     found: dict[str, dict[str, list[str]]] = {slug: {} for slug in sorted(regions)}
     for entry in version.modalities:
-        scenes = find_scenes(list(regions.values()), entry["modality"], entry.get("season", ""))
+        scenes = find_scenes(
+            list(regions.values()),
+            entry["modality"],
+            entry.get("season", ""),
+            is_optional=entry.get("optional", False),
+        )
         for slug, region in regions.items():
             sums = (scene.assets.values_list("sha256", flat=True) for scene in scenes[region.pk])
             found[slug][entry["modality"]] = sorted(sha256 for those in sums for sha256 in those)
+    return found
+
+
+def _describe_scenes(
+    version: DatasetVersion, regions: dict[str, Region], samples: list[Sample]
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """How each scene came onto the grid of the patches and how far it lies beside others, by region and modality."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {slug: {} for slug in sorted(regions)}
+    grids = {one.region.slug: (one.epsg, one.pixel_size_m) for one in reversed(samples) if one.region and one.epsg}
+    for entry in version.modalities:
+        scenes = find_scenes(list(regions.values()), entry["modality"], entry.get("season", ""))
+        for slug, (epsg, step_m) in grids.items():
+            own = scenes[regions[slug].pk]
+            found[slug][entry["modality"]] = describe_registration(regions[slug], own, epsg, step_m or 10.0)
     return found
 
 

@@ -18,6 +18,7 @@ from geoquorum.accounts.models import Project, Role, User
 from geoquorum.accounts.services import record, refuse_former
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.campaigns.services.adjudication import last_decision
+from geoquorum.catalog.dates import EVERY
 from geoquorum.catalog.media import MODALITIES as PHOTOS
 from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, LeaseLost, cancel_parts, enqueue
@@ -39,7 +40,7 @@ def start_release(
     *,
     run: ConsensusRun,
     name: str,
-    modalities: list[dict[str, str]],
+    modalities: list[dict[str, Any]],
     design: dict[str, Any],
     statuses: tuple[str, ...] = STATUSES,
     without_flags: tuple[str, ...] = (),
@@ -49,7 +50,8 @@ def start_release(
     """Queues the next version of a dataset from a READY consensus run.
 
     `modalities` lists {"modality", "season"}, where a day may stand for the season, or "*" for every date that the
-    regions have in common, as a series; `design` is {"kind": "city", "test": [...], "validation": [...]},
+    regions have in common, as a series, and with "optional": true samples need not have it (the pack flags those that
+    do); `design` is {"kind": "city", "test": [...], "validation": [...]},
     {"kind": "block", "block_m", "buffer_m"}, {"kind": "city_blocks", "share", "buffer_m"},
     {"kind": "culture_zone", "held": [...], "buffer_m"} or {"kind": "random", "share"}, each with "limits" by choice:
     the share of held-out samples that may share a block, scene, photo or user with another split. `statuses` and
@@ -188,7 +190,7 @@ def _is_simulated(run: ConsensusRun) -> bool:
 
 def _check_request(
     run: ConsensusRun,
-    wanted: list[dict[str, str]],
+    wanted: list[dict[str, Any]],
     design: dict[str, Any],
     statuses: tuple[str, ...],
     without_flags: tuple[str, ...],
@@ -197,6 +199,11 @@ def _check_request(
         raise BadInputError(f"The consensus run is {run.get_state_display()}: wait until it is ready.")
     for entry in wanted:
         modalities.find(entry["modality"])
+        if entry.get("optional") and entry.get("season") == EVERY:
+            raise BadInputError(
+                f"A series of {entry['modality']} holds the dates that all regions share, so it cannot be optional. "
+                "Choose one date, or leave the regions without it out."
+            )
     names = [entry["modality"] for entry in wanted]
     _refuse_photos(run, names)
     if not names or len(names) != len(set(names)):

@@ -114,8 +114,11 @@ def _list_scenes(version: DatasetVersion, samples: list[Sample]) -> list[tuple[s
     return [files.get(sample.region_id, ()) for sample in samples]
 
 
-def _list_files(regions: list[Region], wanted: list[dict[str, str]]) -> dict[int, tuple[str, ...]]:
-    read = [find_scenes(regions, entry["modality"], entry.get("season", "")) for entry in wanted]
+def _list_files(regions: list[Region], wanted: list[dict[str, Any]]) -> dict[int, tuple[str, ...]]:
+    read = [
+        find_scenes(regions, entry["modality"], entry.get("season", ""), is_optional=entry.get("optional", False))
+        for entry in wanted
+    ]
     return {
         region.pk: tuple(
             f"{scene.name} ({sha256[:8]})"

@@ -10,10 +10,12 @@ import torch
 from fusion.engine.checkpoint import list_steps, read_checkpoint
 from fusion.engine.dataset import Reader
 from fusion.engine.session import RunCancelledError, open_session
+from fusion.engine.setup import prepare_run
 from fusion.engine.tally import DivergedError
 from fusion.engine.train import Training, train
 from fusion.errors import PackError, SpecError
 from fusion.run import RunSpec
+from tests.fusion.conftest import write_toy_pack
 
 
 def run(folder, words):
@@ -65,6 +67,19 @@ def test_ten_steps_are_five_and_five_after_a_stop_bit_for_bit(tmp_path, make_spe
         assert run(folder, words).weights_sha256 == whole.weights_sha256
         assert [event["resumed"] for event in read_events(folder, "start")] == [False, True]
         assert_same_checkpoint(read_newest(folder), read_newest(tmp_path / "whole"))
+
+
+def test_samples_without_an_input_are_neither_learned_from_nor_validated_on(tmp_path, make_spec):
+    has_radar = np.arange(156) % 3 != 0
+    folder = str(write_toy_pack(tmp_path / "partial", radar_of=has_radar).folder)
+    setup = prepare_run(RunSpec.from_json(make_spec(pack=folder)))
+    assert np.array_equal(setup.rows, [row for row in range(96) if row % 3])
+    assert np.array_equal(setup.validation, [row for row in range(96, 126) if row % 3])
+    optical = prepare_run(RunSpec.from_json(make_spec(pack=folder, modalities=["sentinel2"])))
+    assert np.array_equal(optical.rows, np.arange(96))
+    nobody = str(write_toy_pack(tmp_path / "none", radar_of=np.arange(156) >= 96).folder)  # of those to learn from
+    with pytest.raises(PackError, match="'sentinel1' has no statistics: the pack has no train samples"):
+        prepare_run(RunSpec.from_json(make_spec(pack=nobody)))
 
 
 def test_the_same_spec_gives_the_same_weights_and_another_seed_does_not(tmp_path, make_spec):

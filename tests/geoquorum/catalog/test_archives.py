@@ -5,8 +5,8 @@ arrays of an .npz are read in a child that compares what they claim with what is
 """
 
 import io
+import os
 import re
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,8 +48,14 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, byt
     assert canary.read_text() == "a canary"
 
 
+def count_seconds() -> float:
+    """CPU seconds of this process and of the children that it waited for: what others on the machine do is not ours."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
 def check_time(began: float, limit_s: float = 2.0) -> None:
-    assert time.monotonic() - began < limit_s
+    assert count_seconds() - began < limit_s
 
 
 @pytest.mark.slow
@@ -62,7 +68,7 @@ def test_of_ten_archives_none_is_taken_as_any_file(
     for number, (name, content) in enumerate(archives.items()):
         for ending in (name[name.index(".") :], ENDINGS[number % len(ENDINGS)]):
             sent = f"{name.split('.')[0]}{ending}"
-            began = time.monotonic()
+            began = count_seconds()
             status, page = send(curator, project, "source", file=file(sent, content), region="Sent")
             check_time(began)
             assert (status, name.split(".")[0] in page) == (400, True), sent
@@ -79,7 +85,7 @@ def test_no_archive_is_taken_for_a_table(
     for name, content in archives.items():
         if len(content) < 2**20:
             fields = {} if kind == "samples" else {"region": "Sent"}
-            began = time.monotonic()
+            began = count_seconds()
             status, page = send(curator, project, kind, file=file(f"{name.split('.')[0]}.csv", content), **fields)
             check_time(began)
             assert (status, re.search("archive|not UTF-8|NUL byte|columns missing", page) is not None) == (400, True), (
@@ -98,7 +104,7 @@ def test_of_ten_archives_none_is_taken_as_training_areas(archives: dict[str, byt
     }  # fmt: skip
     before = list_files(tmp_path)
     for name, content in archives.items():
-        began = time.monotonic()
+        began = count_seconds()
         with pytest.raises(BadInputError) as caught:
             kml.read_areas(content, schemes.find("lcz17"), name=name)
         check_time(began)
@@ -121,7 +127,7 @@ def test_an_npz_that_unpacks_to_far_more_is_refused(curator: Client, project: Pr
         claim = io.BytesIO()
         np.lib.format.write_array_header_1_0(claim, header)
         archive.writestr("a.npy", claim.getvalue() + b"\0" * 2**20)
-    began = time.monotonic()
+    began = count_seconds()
     status, page = send(curator, project, "source", file=file("a.npz", content.getvalue()), region="Sent")
     check_time(began)
     assert (status, "a.npz" in page) == (400, True)
