@@ -12,7 +12,7 @@ from geoquorum.catalog.models import Asset, Post
 from tests import given
 from tests.browser.layout import check_layout
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SignIn = Callable[[User, str], Page]
 
 

@@ -23,6 +23,8 @@ from fusion.sources.point_cloud.surfaces import make_surfaces
 from fusion.sources.stations import read_series
 from fusion.sources.vectors import read_buildings
 
+pytestmark = pytest.mark.slow
+
 SCENE = "S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419"
 BEN = "s2-small-patches/BigEarthNet"
 ENMAP = (

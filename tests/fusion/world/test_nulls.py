@@ -28,6 +28,8 @@ from fusion.world.waves import render_polsar, render_slc
 from fusion.world.world import City
 from tests.fusion.world.chance import area_under_curve, chance_interval, hit_interval
 
+pytestmark = pytest.mark.slow
+
 WINDOW = Window(rows=(50, 62), columns=(50, 62))
 
 

@@ -73,6 +73,7 @@ def vote_of_others(campaign, samples):
         Reference.objects.create(sample=sample, scheme="lcz17", code="7", source=f"{CANARY} source")
 
 
+@pytest.mark.slow
 def test_no_page_differs_whatever_others_voted(client):
     project = given.project()
     region = given.region(project)

@@ -25,8 +25,7 @@ from geoquorum.catalog.linking import link_region
 from geoquorum.catalog.models import Asset, Link, Post, Region, Sample, Scene
 from tests import given
 
-pytestmark = pytest.mark.django_db
-slow = pytest.mark.slow
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 BEN = "s2-small-patches/BigEarthNet/"
 SCENE = "S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419"
 ENMAP = (
@@ -72,7 +71,7 @@ TOPICS = [
     topic("aerial-oriented-boxes/P0706.png", Row(uri="P0706.png", modality="aerial", size=(1111, 1182)),
           words=("--modality", "aerial")),
     topic("buildings-imagery", Row(uri="labels.geojson", modality="vector", epsg=32616, facts={"shapes": 43}),
-          words=SKIP, refused=("sample_geotiff.tif: its bands",), near=(-84.4, 33.6), marks=slow),
+          words=SKIP, refused=("sample_geotiff.tif: its bands",), near=(-84.4, 33.6)),
     topic("buildings-imagery/sample_geotiff.tif",
           Row(uri="sample_geotiff.tif", modality="array", epsg=32616, size=(900, 900)), words=("--modality", "array")),
     topic("change-pairs/taizhou",
@@ -91,7 +90,7 @@ TOPICS = [
           Row(uri="CDSM_KRbig.asc", modality="array", size=(234, 223)),
           Row(uri="buildings.shp", modality="vector", epsg=3007, facts={"shapes": 137}),
           Row(uri="GBG_TMY_1977.txt", modality="weather_station", facts={"rows": 8_760}),
-          words=SKIP, refused=("landcover.tif",), near=(11.97, 57.7), marks=slow),
+          words=SKIP, refused=("landcover.tif",), near=(11.97, 57.7)),
     topic("dsm-buildings/goteborg/CDSM_KRbig.asc",
           Row(uri="CDSM_KRbig.tif", modality="elevation", epsg=3007, size=(234, 223)), words=("--epsg", "3007")),
     topic(f"hyperspectral/enmap/{ENMAP}",
@@ -105,9 +104,9 @@ TOPICS = [
           words=("--modality", "array"), near=(-74.0, 40.7)),
     topic("lidar/Topography.laz",
           Row(uri="Topography.laz", modality="lidar", epsg=2949, facts={"points": 73_403}),
-          Row(uri="Topography_heights.tif", modality="lidar_heights", epsg=2949), marks=slow),
+          Row(uri="Topography_heights.tif", modality="lidar_heights", epsg=2949)),
     topic("lidar/autzen-thin.las", Row(uri="autzen-thin.las", modality="lidar", facts={"points": 10_653})),
-    topic("osm/test.osm.pbf", Row(uri="test.osm.pbf", modality="osm_features", epsg=4326), marks=slow),
+    topic("osm/test.osm.pbf", Row(uri="test.osm.pbf", modality="osm_features", epsg=4326)),
     topic("s1s2-coregistered-flood/Spain_7370579_S1Hand.tif",
           Row(uri="S1Hand.tif", modality="sentinel1_grd", epsg=4326, size=(512, 512))),
     topic("s1s2-coregistered-flood/Spain_7370579_S2Hand.tif",
@@ -123,7 +122,7 @@ TOPICS = [
           Row(uri="B02.tif", modality="sentinel2", epsg=32633, size=(1068, 1068)), count=10),
     topic("s2-ndvi-clouds-timeseries",
           Row(uri="NDVI.npy", modality="array", facts={"shape": [68, 101, 100, 1]}),
-          Row(uri="LULC.gpkg", modality="vector", epsg=32633, facts={"shapes": 88}), words=SKIP, marks=slow),
+          Row(uri="LULC.gpkg", modality="vector", epsg=32633, facts={"shapes": 88}), words=SKIP),
     topic(f"{BEN}S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_75_43",
           Row(uri="_B02.tif", modality="sentinel2", epsg=32633, size=(120, 120)), count=10),
     topic(f"{BEN}S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_48",
@@ -223,7 +222,6 @@ def test_tables_that_no_source_reads_are_named_with_the_next_step(real_data: Pat
     assert not Region.objects.exists()
 
 
-@slow
 def test_odd_files_are_taken_with_their_flags_or_named(real_data: Path) -> None:
     said = ingest(find(real_data, "odd-files"), "--skip-refused")
     refused = " ".join(said["refused"])
@@ -248,7 +246,6 @@ def list_links(**choice: Any) -> dict[str, list[Link]]:
     return found
 
 
-@slow
 def test_buildings_heights_and_weather_of_a_city_belong_to_its_patches(real_data: Path) -> None:
     said = ingest(find(real_data, "dsm-buildings/goteborg"), "--skip-refused", "--cell-m", "50", "--pixels", "50")
     patches = said["patches"]["Here"]
@@ -268,7 +265,6 @@ def test_buildings_heights_and_weather_of_a_city_belong_to_its_patches(real_data
     assert said["links"]["Here"]["kinds"]["footprints"]["patches"] == len(buildings)
 
 
-@slow
 def test_street_photos_belong_to_the_patches_they_stand_on_and_to_the_nearest_tower(real_data: Path) -> None:
     ingest(find(real_data, "street-photos"), "--skip-refused")
     ingest(find(real_data, "urban-climate-met/berlin_station_air_temperature.csv.gz"))
@@ -295,8 +291,8 @@ def measure(sample: Sample, place: list[float]) -> float:
     [
         ("s2-classmaps/raster/classif", ("--modality", "array"), "map", 1.0),
         ("lcz/redon/osm_rsu_lcz.geojson", (), "shapes", 1.0),
-        pytest.param("osm/Helsinki.osm.pbf", (), "footprints", 0.2, marks=slow),
-        pytest.param("s2-ndvi-clouds-timeseries/vector_timeless", (), "shapes", 1.0, marks=slow),
+        pytest.param("osm/Helsinki.osm.pbf", (), "footprints", 0.2),
+        pytest.param("s2-ndvi-clouds-timeseries/vector_timeless", (), "shapes", 1.0),
     ],
 )
 def test_maps_and_shapes_belong_to_the_patches_that_they_cover(real_data, path, words, kind, share) -> None:
@@ -312,7 +308,6 @@ def test_maps_and_shapes_belong_to_the_patches_that_they_cover(real_data, path, 
     assert (link.count is None) == (kind == "map")
 
 
-@slow
 def test_heights_made_of_a_cloud_are_linked_and_cut(real_data: Path) -> None:
     said = ingest(find(real_data, "lidar/Topography.laz"), "--cell-m", "100", "--pixels", "50")
     assert said["patches"]["Here"] >= 1
@@ -332,9 +327,9 @@ CUTS = [
     ("sar-geocoded", "sentinel1_grd", 640, ("--modality", "sentinel1_grd", "--bands", "VV")),
     ("sar-safe-metadata/Rome-30m-DEM.tif", "elevation", 3_200, ()),
     ("dsm-buildings/goteborg/DSM_KRbig.tif", "elevation", 50, ("--modality", "elevation", "--bands", "elevation")),
-    pytest.param("change-pairs/taizhou", "hyperspectral", 960, SKIP, marks=slow),
-    pytest.param("s1s2-coregistered-ssl4eo", "sentinel2", 320, SKIP, marks=slow),
-    pytest.param(f"s2-l2a-scene-cloudmask/{SCENE}", "sentinel2", 320, (), marks=slow),
+    pytest.param("change-pairs/taizhou", "hyperspectral", 960, SKIP),
+    pytest.param("s1s2-coregistered-ssl4eo", "sentinel2", 320, SKIP),
+    pytest.param(f"s2-l2a-scene-cloudmask/{SCENE}", "sentinel2", 320, ()),
 ]
 
 

@@ -79,6 +79,7 @@ def test_points_are_drawn_from_above_in_the_patchs_own_square(patch, tmp_path):
     assert alone[82:175, 82:175].sum() == alone.sum() > 3_000, "in the middle of three by three cells"
 
 
+@pytest.mark.slow
 def test_a_cloud_of_far_too_many_points_is_not_drawn(patch, tmp_path, monkeypatch):
     take_file(region=patch.region, path=shown.write_points(tmp_path / "town.las"))
     monkeypatch.setattr(sites, "MOST_POINTS", 20_000)
@@ -116,6 +117,7 @@ def test_members_see_a_site_by_the_address_of_pictures_and_strangers_do_not(clie
     assert client.get(address).status_code in (403, 404)
 
 
+@pytest.mark.slow
 def test_a_site_is_drawn_once_and_then_kept(patch, tmp_path):
     take_file(region=patch.region, path=shown.write_points(tmp_path / "town.las"))
     first = sites.draw_site(sites.find_site(patch, "lidar"), patch, "heights")
