@@ -62,8 +62,8 @@ class Topic:
     count: int | None = None
 
 
-def topic(path: str, *rows: Row, marks: Any = (), **facts: Any) -> Any:
-    return pytest.param(Topic(path=path, rows=rows, **facts), id=path, marks=marks)
+def topic(path: str, *rows: Row, **facts: Any) -> Any:
+    return pytest.param(Topic(path=path, rows=rows, **facts), id=path)
 
 
 SKIP = ("--skip-refused",)
