@@ -33,6 +33,7 @@ from geoquorum.catalog import made_up
 from geoquorum.catalog import services as catalog
 from geoquorum.catalog.linking import link_region
 from geoquorum.catalog.models import Reference, Region, Sample
+from geoquorum.catalog.registering import register_region
 from geoquorum.queue.models import Job, JobState
 from geoquorum.releases import services as releases
 from geoquorum.releases.models import DatasetVersion
@@ -181,6 +182,7 @@ def _take_city(demo: Demo, city: City, files: CityFiles) -> None:
             samples=samples, path=files.truth, band="lcz17", scheme=scheme, values=values, source=TRUTH
         )
         Region.objects.filter(pk=region.pk).update(attributes={"stage": "ready", "seed": demo.seed})
+    register_region(region=region)
 
 
 def _cities(demo: Demo) -> list[Region]:

@@ -23,6 +23,7 @@ from geoquorum.catalog.linking import queue_link
 from geoquorum.catalog.models import Region
 from geoquorum.catalog.photos import ingest_photos
 from geoquorum.catalog.posts import ingest_posts
+from geoquorum.catalog.registering import register_region
 from geoquorum.catalog.services import get_region
 from geoquorum.catalog.tables import take_samples
 from geoquorum.uploads import keep_upload, keep_uploads
@@ -118,9 +119,9 @@ def receive_source(
         detail = {"file": path.name, "source": taken.source, "assets": len(taken.assets)}
         record(project=project, actor=by, action="file imported", subject=f"region {place.pk}", detail=detail)
         queue_link(region=place, by=by)
-    return Received(
-        words=_("%(file)s is taken into %(region)s.") % {"file": path.name, "region": region}, notes=list(taken.words)
-    )
+        lines = register_region(region=place).describe() if taken.scenes else []
+    words = _("%(file)s is taken into %(region)s.") % {"file": path.name, "region": region}
+    return Received(words=words, notes=[*taken.words, *lines])
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from geoquorum.catalog.answers import refuse, respond
 from geoquorum.catalog.footprints import lay_out
 from geoquorum.catalog.linking import tell_linked
 from geoquorum.catalog.models import Asset, Region, Sample, Scene
+from geoquorum.catalog.registering import tell_scenes
 
 COUNTS = {
     f"{kind}_count": Count("samples", distinct=True, filter=Q(samples__kind=kind))
@@ -128,12 +129,13 @@ def show_region(request: HttpRequest, region_id: int) -> HttpResponse:
     samples = region.samples.filter(kind=Sample.Kind.PATCH).order_by("-latitude", "longitude")
     scenes = list(region.scenes.prefetch_related("assets").order_by("modality", "captured_from", "pk"))
     files = list(region.assets.order_by("modality", "pk"))
+    registered = tell_scenes(region, scenes)
     return render(
         request,
         "catalog/region.html",
         {
             "region": region,
-            "scenes": scenes,
+            "scenes": [(scene, registered[scene.pk]) for scene in scenes],
             "map": lay_out(region, scenes, files),
             "linked": tell_linked(region),
             "samples_count": samples.count(),

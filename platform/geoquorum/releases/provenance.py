@@ -69,11 +69,13 @@ def _describe_scenes(
     """How each scene came onto the grid of the patches and how far it lies beside others, by region and modality."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {slug: {} for slug in sorted(regions)}
     grids = {one.region.slug: (one.epsg, one.pixel_size_m) for one in reversed(samples) if one.region and one.epsg}
-    for entry in version.modalities:
-        scenes = find_scenes(list(regions.values()), entry["modality"], entry.get("season", ""))
+    asked = [(one["modality"], one.get("season", ""), one.get("optional", False)) for one in version.modalities]
+    for modality, season, is_optional in asked:
+        scenes = find_scenes(list(regions.values()), modality, season, is_optional=is_optional)
         for slug, (epsg, step_m) in grids.items():
-            own = scenes[regions[slug].pk]
-            found[slug][entry["modality"]] = describe_registration(regions[slug], own, epsg, step_m or 10.0)
+            told = describe_registration(regions[slug], scenes[regions[slug].pk], epsg, step_m or 10.0)
+            own = found[slug].setdefault(modality, [])
+            own += [one for one in told if one not in own]
     return found
 
 

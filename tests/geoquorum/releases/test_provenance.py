@@ -96,6 +96,9 @@ def test_voters_are_counted_by_kind_in_manifest_summary_and_page(client, world):
     run.save()
     version, expected = world.build(run), {"model": 1, "person": 1, "simulated": 2}
     assert told(version)["voters"] == version.summary["voters"] == expected
+    [[scene]] = [found["sentinel2"] for found in told(version)["registration"].values()]
+    assert (scene["method"], scene["source_pixel_m"]) == ("on the grid", [10.0])
+    assert (scene["shift_m"], scene["reason"]) == (None, "not measured yet")
     client.force_login(given.member(world.project))
     page = client.get(reverse("releases:detail", args=[version.pk])).content.decode()
     assert "1 person, 2 simulated experts, 1 model" in page

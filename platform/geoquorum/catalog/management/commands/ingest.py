@@ -1,6 +1,7 @@
 """manage.py ingest: files and folders of every known source into a region, checked first, all of them or nothing.
 
-What belongs together in the region by place and time is linked afterwards (catalog.linking).
+What belongs together in the region by place and time is linked afterwards (catalog.linking), and how far its scenes lie
+beside each other is measured (catalog.registering).
 """
 
 import json
@@ -21,6 +22,7 @@ from geoquorum.catalog import files, services
 from geoquorum.catalog.files import Statement, Taken
 from geoquorum.catalog.linking import Linked, link_region
 from geoquorum.catalog.models import Region
+from geoquorum.catalog.registering import Registered, register_region
 
 
 class Command(BaseCommand):
@@ -63,9 +65,11 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
             raise
         linked = [] if options["no_links"] else self.link(list(regions.values()))
+        registered = self.register(taken)
         if options["json"]:
             links = {one.region.name: one.as_json() for one in linked}
-            self.stdout.write(json.dumps(_say(taken, refused, patches) | {"links": links}))
+            shifts = {one.region.name: one.scenes for one in registered}
+            self.stdout.write(json.dumps(_say(taken, refused, patches) | {"links": links, "registration": shifts}))
             return
         for one in taken:
             self.stdout.write("\n".join(one.words))
@@ -74,7 +78,7 @@ class Command(BaseCommand):
         for name, count in patches.items():
             self.stdout.write(f"Region {name}: {count} patches of {options['cell_m']} m are covered whole.")
             self.suggest(name, count, regions, options["cell_m"])
-        for found in linked:
+        for found in (*linked, *registered):
             self.stdout.writelines(f"{line}\n" for line in found.describe())
 
     def suggest(self, name: str, count: int, regions: dict[int, Region], cell_m: int) -> None:
@@ -91,6 +95,11 @@ class Command(BaseCommand):
         except GeoquorumError as error:
             self.stderr.write(f"Taken, but not linked: {error} Link it again with manage.py link.")
             return []
+
+    def register(self, taken: list[Taken]) -> list[Registered]:
+        """How the scenes of each region that one was taken into lie beside each other."""
+        regions: dict[int, Region] = {scene.region_id: scene.region for one in taken for scene, _infos in one.scenes}
+        return [register_region(region=region) for region in regions.values()]
 
     def cut(self, taken: list[Taken], options: dict[str, Any]) -> dict[str, int]:
         """Number of patches of each region that a scene was taken into."""
