@@ -23,6 +23,9 @@ BLOCK_BYTES = 8 * 2**20  # checked, summed and written at a time, so that memory
 # Hashed and written at a time, up to whole multiples in the file: ext4 takes this with a seventh of the effort of
 # 8 MiB, and its pages lie together well enough for gathering at the rate of plain memory.
 PIECE_BYTES = 2**20
+# Written to the disk and given back to the system at a time: pages that come back soon are filled again with a fifth of
+# the effort of fresh ones, and a large pack does not drive everything else out of memory.
+DROP_BYTES = 256 * 2**20
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SAFETENSORS_DTYPES = {
     "bool": "BOOL",
@@ -48,7 +51,7 @@ class HashedFile:
 
     def __init__(self, path: Path) -> None:
         self._file = open(path, "xb")  # noqa: SIM115 - closed in __exit__
-        self._hash, self._bytes = hashlib.sha256(), 0
+        self._hash, self._bytes, self._dropped = hashlib.sha256(), 0, 0
 
     def __enter__(self) -> "HashedFile":
         return self
@@ -68,6 +71,14 @@ class HashedFile:
             self._file.write(piece)
             self._bytes += len(piece)
             start += len(piece)
+            if self._bytes - self._dropped >= DROP_BYTES and hasattr(os, "posix_fadvise"):  # not on macOS
+                self._drop()
+
+    def _drop(self) -> None:
+        self._file.flush()
+        os.fdatasync(self._file.fileno())
+        os.posix_fadvise(self._file.fileno(), 0, self._bytes, os.POSIX_FADV_DONTNEED)
+        self._dropped = self._bytes
 
     def entry(self) -> dict[str, Any]:
         """`{"sha256", "bytes"}` of what was written."""
