@@ -20,6 +20,7 @@ import numpy.typing as npt
 from django.db import transaction
 from django.utils.translation import gettext as _
 from pyproj import CRS
+from pyproj.exceptions import ProjError
 
 from fusion.cutting.layout import Bounds, Layout
 from fusion.errors import GeoquorumError
@@ -102,7 +103,7 @@ def register_region(*, region: Region) -> Registered:
             continue
         try:
             measured = _measure(scene, reference, region, channels, cache) | {"has_failed": False}
-        except (GeoquorumError, OSError) as error:
+        except (GeoquorumError, ProjError, OSError) as error:
             troubles.append(str(error))
             measured = _tell(reason=str(error)) | {"has_failed": True}
         found.append(facts | measured)
@@ -135,7 +136,7 @@ def describe_registration(region: Region, scenes: Sequence[Scene], epsg: int, st
 
 def describe_resampling(scene: Scene, epsg: int | None, step_m: float) -> dict[str, Any]:
     """Whether the pixels of a scene lie on a zone's grid, or how they are brought there, and from which sizes."""
-    assets = scene.assets.all()
+    assets = [asset for asset in scene.assets.all() if asset.transform and asset.epsg]
     is_on_grid = all(epsg is not None and _is_on_grid(asset, epsg, step_m) for asset in assets)
     sizes = sorted({round(find_pixel_m(asset), DECIMALS) for asset in assets})
     return {"method": ON_GRID if is_on_grid else RESAMPLING, "source_pixel_m": sizes}
@@ -173,7 +174,7 @@ def tell_scene(scene: Scene, record: Mapping[str, Any] | None, region: Region, s
     else:
         shift, why = _("unsure") if record["tiles"] else _("not measured"), record["reason"]
     return {
-        "pixel": f"{pixel} m, {method}", "shift": shift, "why": why,
+        "pixel": f"{pixel} m, {method}" if pixel else "", "shift": shift, "why": why,
         "advice": advise(record) if record is not None and record["is_flagged"] else "",
     }  # fmt: skip
 
@@ -189,7 +190,7 @@ def list_channels(scene: Scene) -> list[Channel]:
     bands = [band for band in declare(scene).bands if band.wavelength_nm is not None or band.name in RADAR]
     owners: dict[str, Asset] = {}
     for asset in scene.assets.all():
-        for name in asset.bands:
+        for name in asset.bands if asset.transform and asset.epsg else ():
             owners.setdefault(name, asset)
     return [Channel(owners[band.name], band) for band in bands if band.name in owners]
 
