@@ -27,6 +27,8 @@ from fusion.sources.geotiff.opening import JP2_SUFFIX, open_raster
 from fusion.spectrum import declare_bands
 from fusion.spectrum import name_bands as name_cube_bands
 
+# Their numbers carry the offset of their processing baseline; masks and classes beside them carry none.
+REFLECTANCE = ("sentinel2", "sentinel2_l1c", "sentinel2_l2a")
 SUFFIXES = (".tif", ".tiff", JP2_SUFFIX)
 QUALITY_MASKS = "MSK_"  # of Sentinel-2 products: they carry the names of bands and are none
 
@@ -190,7 +192,7 @@ def _find_nodata(dataset: DatasetReader, modality: Modality) -> tuple[float | No
 def _find_offset(path: Path, dataset: DatasetReader, modality: Modality, stated: float | None) -> tuple[float, str]:
     """Offset to the stored numbers, and how it is known; Sentinel-2 without any statement is refused."""
     known = find_tagged_offset(dataset.tags(), dataset.offsets, dataset.scales)
-    if known is None and modality.name.startswith("sentinel2"):
+    if known is None and modality.name in REFLECTANCE:
         known = find_scene_offset(path)
     if known is not None and stated is not None and stated != known[0]:
         raise BadRasterError(
@@ -200,7 +202,7 @@ def _find_offset(path: Path, dataset: DatasetReader, modality: Modality, stated:
         return known[0], f"Offset {known[0]:g} from {known[1]}"
     if stated is not None:
         return stated, f"Offset {stated:g} as stated by the caller"
-    if modality.name.startswith("sentinel2"):
+    if modality.name in REFLECTANCE:
         raise BadRasterError(
             "neither its tags nor a product name say which offset its numbers carry; state it: -1000 for processing "
             "baseline 04.00 and later (from 25 January 2022), 0 for older or harmonised data"

@@ -13,17 +13,21 @@ from shapely.geometry import shape
 
 from annotation.snapshot import Snapshot, freeze
 from fusion import splits
+from fusion.cutting.cutter import MOST_CLOUD
 from fusion.errors import BadInputError
 from fusion.pack import TargetSpec
 from geoquorum.campaigns.models import Consensus
 from geoquorum.queue.services import Claim
 from geoquorum.releases.choosing import Chosen, choose_rows
+from geoquorum.releases.clouds import measure_clouds
 from geoquorum.releases.linking import read_links
 from geoquorum.releases.models import DatasetVersion
 from geoquorum.releases.provenance import describe_provenance
 from geoquorum.releases.reading import MOST_INVALID, Stack, read_stacks
 from geoquorum.releases.splitting import split_rows
 
+Shares = npt.NDArray[np.float64]
+CLOUDY = "cloudy"
 TOLD = ("voters", "unblinded_at", "seal")  # of the provenance, on the version's page and in the API
 
 
@@ -47,21 +51,30 @@ def freeze_version(version: DatasetVersion, claim: Claim) -> Frozen:
     split, blocks, leaks = split_rows(version, rows)
     scheme = version.consensus_run.campaign.scheme
     provenance = describe_provenance(version, rows)
+    clouds = measure_clouds(version, [one.row.sample for one in rows], claim)
     snapshot = freeze(
-        _table(rows, split, blocks, invalid[kept]),
+        _table(rows, split, blocks, invalid[kept], clouds),
         arrays={stack.modality: stack.reader(kept) for stack in stacks},
         targets={scheme: TargetSpec(head="classes", scheme=scheme)},
         provenance=provenance,
         links=lambda: read_links([one.row.sample for one in rows]),
     )
     summary = _summarise(rows, split, len(invalid) - len(kept), leaks) | _tell_present(stacks, kept)
+    if clouds is not None:
+        summary["cloudy"] = int((clouds > MOST_CLOUD).sum())
     return Frozen(snapshot=snapshot, summary=summary | {name: provenance[name] for name in TOLD})
 
 
-def _table(chosen: list[Chosen], split: list[str], blocks: list[str], invalid: npt.NDArray[np.float64]) -> pa.Table:
+def _table(
+    chosen: list[Chosen], split: list[str], blocks: list[str], invalid: Shares, clouds: Shares | None
+) -> pa.Table:
     rows = [one.row for one in chosen]
     samples = [row.sample for row in rows]
-    flags = [[*one.flags, *(["partly invalid"] if share else [])] for one, share in zip(chosen, invalid, strict=True)]
+    marks = {
+        "partly invalid": invalid > 0,
+        CLOUDY: np.zeros(len(rows), bool) if clouds is None else clouds > MOST_CLOUD,
+    }
+    flags = [[*one.flags, *(name for name, on in marks.items() if on[place])] for place, one in enumerate(chosen)]
     return pa.table(
         {
             "id": [sample.key for sample in samples],
@@ -79,6 +92,7 @@ def _table(chosen: list[Chosen], split: list[str], blocks: list[str], invalid: n
             "captured_to": [sample.captured_to for sample in samples],
             "flags": flags,
             "block": blocks,
+            **({} if clouds is None else {"cloud": pa.array(clouds.astype(np.float32), from_pandas=True)}),
             **_tell_fields(rows),
         }
     )
