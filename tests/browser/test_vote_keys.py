@@ -197,7 +197,8 @@ def test_a_key_that_is_held_is_changed_only_after_its_holder_was_named(campaign:
     choose(page, "S", "k")
     page.locator(SWAP).click()
     expect(page.locator("[data-status]")).to_have_text("Saved.")
-    choose(page, "B", "w")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):  # painted before it is stored
+        choose(page, "B", "w")
     expect(page.locator("[data-of=B]")).to_have_text("W")
     kept = {"S": "K", "K": "S", "B": "W", "W": "B"}
     assert Expert.objects.get(user=account).preferences["keys"] == kept
