@@ -109,7 +109,7 @@ def _unpack(data: bytes, name: str) -> bytes:
                 raise BadInputError(f"{name} unpacks to more than {MOST_BYTES >> 20} MiB; split it.")
             with archive.open(documents[0]) as file:
                 text = file.read(MOST_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise BadInputError(f"{name} is not a whole KMZ: {error}. Save it again.") from error
     if len(text) > MOST_BYTES:
         raise BadInputError(f"{name} unpacks to more than {MOST_BYTES >> 20} MiB; split it.")
