@@ -46,6 +46,11 @@ class InputSpec:
         """Channels after every dimension but y and x is laid onto one axis."""
         return prod(self.shape[:-2])
 
+    @property
+    def times(self) -> int:
+        """Dates of a sample; 1 where there is no such axis."""
+        return self.shape[self.dims.index("time")] if "time" in self.dims else 1
+
 
 class Normalise(nn.Module):
     """Stored [n, *shape] to float32 [n, channels, y, x]: (stored + offset) * scale, stretch, (value - mean) / std.

@@ -10,14 +10,16 @@ from fusion.engine.normalise import describe_inputs
 from fusion.errors import SpecError, UnknownKindError
 
 SHAPE = NetworkShape(channels=6, height=16, width=16, outputs=3)
+SERIES = NetworkShape(channels=6, height=16, width=16, outputs=3, times=2)
 NAMES = sorted(registry.load_kinds("fusion.engine.networks", "NETWORK", Network))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_gives_what_it_says_and_a_gradient_reaches_every_parameter(name):
     torch.manual_seed(0)
-    module = build_network({"name": name}, SHAPE)
-    outputs = module(torch.randn(4, 6, 16, 16))
+    is_series = networks.find(name).input == "series"
+    module = build_network({"name": name}, SERIES if is_series else SHAPE)
+    outputs = module(torch.randn((4, 2, 6, 16, 16) if is_series else (4, 6, 16, 16)))
     assert outputs.shape == ((4, 3) if networks.find(name).output == "vector" else (4, 3, 16, 16))
     outputs.square().sum().backward()
     dead = [key for key, value in module.named_parameters() if value.grad is None or not value.grad.any()]
@@ -29,7 +31,7 @@ def test_a_network_is_the_same_under_the_same_seed(name):
     states = []
     for _ in range(2):
         torch.manual_seed(5)
-        states.append(build_network({"name": name}, SHAPE).state_dict())
+        states.append(build_network({"name": name}, SERIES).state_dict())
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
