@@ -5,7 +5,7 @@ draw, and the 2.5th and 97.5th percentile are given. Confusion counts and losses
 costs one product. Where a value is not defined (no such class, one block only) it is None, never NaN.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -15,16 +15,12 @@ import numpy.typing as npt
 from scipy import sparse
 
 from fusion import scheme as schemes
+from fusion.bootstrap import Draws, FloatArray, IntArray, Interval, divide, find_interval, number_blocks, to_number
 from fusion.errors import BadInputError
 from fusion.scheme import Scheme
 
 BINS = 20  # of equal width over the confidence, as in Koller, Kauermann and Zhu 2022 (arXiv 2205.15265)
 SMALLEST_PROBABILITY = 1.1920929e-07  # float32's step: the logarithm of a smaller one is taken of this
-WEIGHTS_AT_ONCE = 2_000_000  # numbers; keeps memory flat for many blocks
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-Interval = dict[str, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +56,10 @@ def evaluate(
     alphabet = schemes.find(scheme) if isinstance(scheme, str) else scheme
     labels, shares = _check(truth, probabilities, len(alphabet))
     votes = None if distribution is None else _check_shares(distribution, shares.shape, "distribution")
-    block = _number_blocks(blocks, len(labels))
+    block = number_blocks(blocks, len(labels))
     draws = Draws(n_blocks=int(block.max()) + 1, resamples=resamples, seed=seed)
     sums = _sum_draws(labels, shares, votes, block, draws, alphabet)
-    scores: dict[str, Any] = {name: _interval(metric(sums)) for name, metric in METRICS.items()}
+    scores: dict[str, Any] = {name: find_interval(metric(sums)) for name, metric in METRICS.items()}
     if votes is None:
         scores["cross_entropy_votes"] = {"value": None, "low": None, "high": None}
     scores["ece"] |= {"n": len(labels), "bins": BINS}
@@ -101,10 +97,10 @@ def paired_difference(
     k = np.asarray(probabilities_a).shape[-1]
     labels, shares_a = _check(truth, probabilities_a, k)
     _, shares_b = _check(truth, probabilities_b, k)
-    block = _number_blocks(blocks, len(labels))
+    block = number_blocks(blocks, len(labels))
     draws = Draws(n_blocks=int(block.max()) + 1, resamples=resamples, seed=seed)
     a, b = (METRICS[metric](_sum_draws(labels, s, None, block, draws, alphabet)) for s in (shares_a, shares_b))
-    return _interval(a - b)
+    return find_interval(a - b)
 
 
 def count_confusion(truth: npt.ArrayLike, answers: npt.ArrayLike, k: int) -> IntArray:
@@ -129,33 +125,6 @@ def _check_shares(values: npt.ArrayLike, shape: tuple[int, ...], name: str) -> F
     if not np.isfinite(shares).all() or (shares < 0).any() or (abs(shares.sum(axis=1) - 1) > 1e-3).any():
         raise BadInputError(f"Every row of {name} must be finite, not negative, and sum to 1.")
     return shares
-
-
-def _number_blocks(blocks: Sequence[Any] | npt.ArrayLike, n: int) -> IntArray:
-    texts = np.asarray([str(block) for block in np.asarray(blocks, dtype=object).ravel()])
-    if len(texts) != n:
-        raise BadInputError(f"There are {len(texts)} blocks for {n} samples; give one for each.")
-    return np.unique(texts, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draws:
-    """Which draws of blocks are made; the same three numbers give the same draws."""
-
-    n_blocks: int
-    resamples: int
-    seed: int
-
-    def weights(self) -> Iterator[FloatArray]:
-        """How often each block is in each draw, in portions [draws, blocks]; the first row is the sample itself."""
-        rng = np.random.default_rng(self.seed)
-        yield np.ones((1, self.n_blocks))
-        wanted = self.resamples if self.n_blocks > 1 else 0
-        step = max(1, WEIGHTS_AT_ONCE // self.n_blocks)
-        for start in range(0, wanted, step):
-            shape = (min(step, wanted - start), self.n_blocks)
-            chosen = rng.integers(0, self.n_blocks, shape) + np.arange(shape[0])[:, None] * self.n_blocks
-            yield np.bincount(chosen.ravel(), minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
 def _sum_draws(
@@ -187,41 +156,36 @@ def _sum_draws(
     )
 
 
-def _divide(above: FloatArray, below: FloatArray) -> FloatArray:
-    """Quotient, NaN where nothing is divided by nothing."""
-    return np.divide(above, below, out=np.full(np.broadcast(above, below).shape, np.nan), where=below > 0)
-
-
 def _mean_of_present(values: FloatArray, sums: Sums) -> FloatArray:
     """Mean over the classes that occur in the truth of the draw."""
     present = sums.confusion.sum(axis=2) > 0
-    return _divide(np.where(present, values, 0).sum(axis=1), present.sum(axis=1).astype(np.float64))
+    return divide(np.where(present, values, 0).sum(axis=1), present.sum(axis=1).astype(np.float64))
 
 
 def _overall(sums: Sums) -> FloatArray:
-    return _divide(np.trace(sums.confusion, axis1=1, axis2=2), sums.total)
+    return divide(np.trace(sums.confusion, axis1=1, axis2=2), sums.total)
 
 
 def _recall(sums: Sums) -> FloatArray:
-    return _divide(np.diagonal(sums.confusion, axis1=1, axis2=2), sums.confusion.sum(axis=2))
+    return divide(np.diagonal(sums.confusion, axis1=1, axis2=2), sums.confusion.sum(axis=2))
 
 
 def _f1(sums: Sums) -> FloatArray:
     right = np.diagonal(sums.confusion, axis1=1, axis2=2)
-    return _divide(2 * right, sums.confusion.sum(axis=1) + sums.confusion.sum(axis=2))
+    return divide(2 * right, sums.confusion.sum(axis=1) + sums.confusion.sum(axis=2))
 
 
 def _kappa(sums: Sums) -> FloatArray:
     """Cohen's kappa; not defined where truth and answers are one and the same class."""
     by_chance = (sums.confusion.sum(axis=1) * sums.confusion.sum(axis=2)).sum(axis=1) / sums.total**2
-    return _divide(_overall(sums) - by_chance, np.where(by_chance < 1 - 1e-12, 1 - by_chance, 0))
+    return divide(_overall(sums) - by_chance, np.where(by_chance < 1 - 1e-12, 1 - by_chance, 0))
 
 
 def _weighted(sums: Sums) -> FloatArray:
     """Accuracy with partial credit from the scheme's similarity table (Bechtel, Demuzere and Stewart 2020)."""
     if sums.scheme is None:
         raise BadInputError("Weighted accuracy needs a scheme.")
-    return _divide((sums.confusion * sums.scheme.similarity_matrix()).sum(axis=(1, 2)), sums.total)
+    return divide((sums.confusion * sums.scheme.similarity_matrix()).sum(axis=(1, 2)), sums.total)
 
 
 def _built(sums: Sums) -> npt.NDArray[np.bool_] | None:
@@ -239,7 +203,7 @@ def _overall_built(sums: Sums) -> FloatArray:
     if built is None:
         return np.full(len(sums.confusion), np.nan)
     square = sums.confusion[:, built][:, :, built]
-    return _divide(np.trace(square, axis1=1, axis2=2), square.sum(axis=(1, 2)))
+    return divide(np.trace(square, axis1=1, axis2=2), square.sum(axis=(1, 2)))
 
 
 def _built_versus_natural(sums: Sums) -> FloatArray:
@@ -248,12 +212,12 @@ def _built_versus_natural(sums: Sums) -> FloatArray:
     if built is None:
         return np.full(len(sums.confusion), np.nan)
     right = sums.confusion[:, built][:, :, built].sum(axis=(1, 2)) + sums.confusion[:, ~built][:, :, ~built].sum((1, 2))
-    return _divide(right, sums.total)
+    return divide(right, sums.total)
 
 
 def _calibration_error(sums: Sums) -> FloatArray:
     """Expected calibration error: mean over samples of |accuracy - confidence| of their bin (Guo et al. 2017)."""
-    return _divide(abs(sums.bins[:, 2] - sums.bins[:, 1]).sum(axis=1), sums.total)
+    return divide(abs(sums.bins[:, 2] - sums.bins[:, 1]).sum(axis=1), sums.total)
 
 
 METRICS: Mapping[str, Callable[[Sums], FloatArray]] = MappingProxyType(
@@ -274,29 +238,18 @@ METRICS: Mapping[str, Callable[[Sums], FloatArray]] = MappingProxyType(
 NEED_SCHEME = frozenset({"weighted_accuracy", "oa_built", "oa_built_vs_natural"})
 
 
-def _interval(values: FloatArray) -> Interval:
-    """Value on the sample and the 95 % percentile interval over the draws that define it; None where undefined."""
-    draws = values[1:][np.isfinite(values[1:])]
-    low, high = np.percentile(draws, [2.5, 97.5]) if len(draws) else (None, None)
-    return {"value": _number(values[0]), "low": _number(low), "high": _number(high)}
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
-
-
 def _list_f1(sums: Sums, scheme: Scheme) -> dict[str, dict[str, Any]]:
     """Per code: F1 with interval, precision, recall, and the number of samples that truly are of the class."""
     f1, recall = _f1(sums), _recall(sums)[0]
     right = np.diagonal(sums.confusion[0])
-    precision = _divide(right, sums.confusion[0].sum(axis=0))
+    precision = divide(right, sums.confusion[0].sum(axis=0))
     count = sums.confusion[0].sum(axis=1).astype(int)
     return {
         code: {
-            **_interval(f1[:, index]),
+            **find_interval(f1[:, index]),
             "n": int(count[index]),
-            "precision": _number(precision[index]),
-            "recall": _number(recall[index]),
+            "precision": to_number(precision[index]),
+            "recall": to_number(recall[index]),
         }
         for index, code in enumerate(scheme.codes)
     }
@@ -304,17 +257,17 @@ def _list_f1(sums: Sums, scheme: Scheme) -> dict[str, dict[str, Any]]:
 
 def _list_bins(sums: Sums) -> list[dict[str, Any]]:
     """The reliability diagram: per bin of confidence its edges, count, mean confidence, and accuracy with interval."""
-    accuracy = _divide(sums.bins[:, 2], sums.bins[:, 0])
-    confidence = _divide(sums.bins[0, 1], sums.bins[0, 0])
+    accuracy = divide(sums.bins[:, 2], sums.bins[:, 0])
+    confidence = divide(sums.bins[0, 1], sums.bins[0, 0])
     rows = []
     for index in range(BINS):
-        interval = _interval(accuracy[:, index])
+        interval = find_interval(accuracy[:, index])
         rows.append(
             {
                 "low": index / BINS,
                 "high": (index + 1) / BINS,
                 "n": int(sums.bins[0, 0, index]),
-                "confidence": _number(confidence[index]),
+                "confidence": to_number(confidence[index]),
                 "accuracy": interval["value"],
                 "accuracy_low": interval["low"],
                 "accuracy_high": interval["high"],
