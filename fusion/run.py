@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 from fusion import registry, task
 from fusion.errors import SpecError, UnknownKindError
 
-Baseline = Literal["majority_class", "random_forest"]
 Event = Literal["start", "step", "epoch", "checkpoint", "done", "failed", "cancelled"]
 Words = TypeVar("Words")
 
@@ -51,7 +50,7 @@ class RunSpec:
     order: Literal["auto", "whole", "blocks"] = "auto"
     select_by: Literal["metric", "loss", "last"] = "metric"
     calibration: Literal["none", "temperature"] = "none"
-    baselines: tuple[Baseline, ...] = ("majority_class", "random_forest")
+    baselines: tuple[str, ...] = ("majority_class", "random_forest")
     resamples: int = 500
     seed: int = 0
     device: str = "auto"
@@ -72,6 +71,8 @@ class RunSpec:
         spec = read_words(cls, merged)
         check_kind("network", spec.network.get("name"), "fusion.engine.networks")
         check_kind("objective", spec.objective.get("name"), "fusion.engine.objectives")
+        for name in spec.baselines:
+            check_kind("baseline", name, "fusion.baselines")
         return spec
 
     def to_json(self) -> dict[str, Any]:
@@ -86,7 +87,7 @@ class EvaluateSpec:
     pack: str
     pack_sha256: str = ""
     calibration: Literal["none", "temperature"] = "none"
-    baselines: tuple[Baseline, ...] = ("majority_class", "random_forest")
+    baselines: tuple[str, ...] = ("majority_class", "random_forest")
     resamples: int = 500
     seed: int = 0
     batch_size: int = 256

@@ -1,1 +1,1 @@
-"""What every network is measured against."""
+"""What every network is measured against, one per file; each declares BASELINE."""

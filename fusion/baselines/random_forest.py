@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier
 
 from fusion import modality as kinds
+from fusion.baseline import Baseline
 from fusion.errors import PackError
 from fusion.pack import Pack, PackArray
 
@@ -28,8 +29,8 @@ def fit_predict(
     *,
     split: str = "test",
     target: str | None = None,
-    trees: int = TREES,
     jobs: int = 2,
+    trees: int = TREES,
 ) -> FloatArray:
     """Probabilities [n of the split, k] from arrays by name or modality; the same seed gives the same numbers.
 
@@ -89,3 +90,11 @@ def summarise(values: FloatArray) -> FloatArray:
     table = np.stack([mean, np.sqrt(spread), *quantiles])  # [9, band, n]
     table[:, count == 0] = np.nan
     return np.moveaxis(table, (0, 1, 2), (2, 1, 0)).reshape(values.shape[1], -1).astype(np.float32)
+
+
+BASELINE = Baseline(
+    name="random_forest",
+    title="Random forest",
+    fit_predict=fit_predict,
+    source="Breiman 2001, doi 10.1023/A:1010933404324",
+)

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from fusion import baseline as baselines
 from fusion import scores
 from fusion import task as tasks
-from fusion.baselines import majority
 from fusion.engine.calibrate import fit_temperature
 from fusion.engine.checkpoint import Checkpoint
 from fusion.engine.head import FloatArray, read_target_info
@@ -22,7 +22,6 @@ from fusion.engine.session import Session
 from fusion.engine.symmetries import Rows
 from fusion.pack import Pack
 from fusion.run import (
-    Baseline,
     EvaluateSpec,
     RunReport,
     RunSpec,
@@ -54,14 +53,14 @@ class Evaluation:
         calibration = self._calibrate(logits["validation"])
         shares = {split: self.predictor.decode(values) for split, values in logits.items()}
         validation, test = (self._score(split, shares[split]) for split in ("validation", "test"))
-        baselines = self._predict_baselines() if test else {}
+        answers = self._predict_baselines() if test else {}
         return {
             "test": test,
             "validation": validation,
             "calibration": calibration,
-            "baselines": {name: self._score("test", values) for name, values in baselines.items()},
+            "baselines": {name: self._score("test", values) for name, values in answers.items()},
             "difference": {
-                f"cnn_minus_{name}": self._compare(shares["test"], values) for name, values in baselines.items()
+                f"cnn_minus_{name}": self._compare(shares["test"], values) for name, values in answers.items()
             },
         }
 
@@ -96,13 +95,9 @@ class Evaluation:
                 found[name] = self._fit_baseline(name, names)
         return found
 
-    def _fit_baseline(self, name: Baseline, names: list[str]) -> FloatArray:
-        if name == "majority_class":
-            return majority.fit_predict(self.pack, names, self.spec.seed, target=self.target)
-        from fusion.baselines import random_forest  # scikit-learn takes seconds to import: not before training
-
-        jobs = self.spec.threads
-        return random_forest.fit_predict(self.pack, names, self.spec.seed, target=self.target, jobs=jobs)
+    def _fit_baseline(self, name: str, names: list[str]) -> FloatArray:
+        known = baselines.find(name)  # imported only now, after training: scikit-learn takes seconds
+        return known.fit_predict(self.pack, names, self.spec.seed, target=self.target, jobs=self.spec.threads)
 
     def _score(self, split: str, probabilities: FloatArray) -> dict[str, Any] | None:
         """Scores of a split with intervals by block; None where it is empty."""

@@ -38,7 +38,7 @@ def test_the_spec_goes_over_the_task_and_keeps_what_it_does_not_say():
         ({"learning_rate": float("nan")}, "learning_rate must lie"),
         ({"max_seconds": -1}, "max_seconds must lie"),
         ({"schedule": "step"}, "schedule must be 'constant' or 'cosine' or 'one_cycle'; it is 'step'"),
-        ({"baselines": ["svm"]}, "baselines must be 'majority_class' or 'random_forest'; it is 'svm'"),
+        ({"baselines": [5]}, "baselines must be str; it is 5"),
         ({"network": 5}, "network must be dict; it is 5"),
         ({"modalities": "sentinel2"}, "modalities must be .*it is 'sentinel2'"),
         ({"pack": None}, "pack must be str; it is None"),
@@ -55,6 +55,7 @@ def test_a_wrong_field_is_named(words, message):
         ({"task": "lzc"}, r"Unknown task 'lzc'. Known: .*lcz"),
         ({"network": {"name": "resnet0"}}, r"Unknown network 'resnet0'. Known: .*sen2lcz"),
         ({"objective": {"name": "wish"}}, r"Unknown objective 'wish'. Known: .*supervised"),
+        ({"baselines": ["svm"]}, r"Unknown baseline 'svm'. Known: .*majority_class, random_forest"),
     ],
 )
 def test_an_unknown_kind_is_answered_with_the_known_ones(words, message):

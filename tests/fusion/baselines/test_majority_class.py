@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fusion.baselines import majority
+from fusion.baselines import majority_class
 from fusion.errors import PackError
 from fusion.pack import Pack, TargetSpec, write_pack
 
@@ -29,12 +29,12 @@ def write(folder, splits, labels):
 def test_every_sample_gets_the_shares_of_the_training_labels(tmp_path):
     splits = ["train"] * 4 + ["test"] * 3 + ["validation"]
     pack = write(tmp_path / "p", splits, ["dry", "dry", "dry", "water", "water", "water", "water", "dry"])
-    assert majority.fit_predict(pack, []).tolist() == [[0.25, 0.75]] * 3
-    assert majority.fit_predict(pack, [], split="validation").shape == (1, 2)
-    assert majority.fit_predict(pack, []).dtype == np.float32
+    assert majority_class.fit_predict(pack, []).tolist() == [[0.25, 0.75]] * 3
+    assert majority_class.fit_predict(pack, [], split="validation").shape == (1, 2)
+    assert majority_class.fit_predict(pack, []).dtype == np.float32
 
 
 def test_no_training_samples_is_said(tmp_path):
     pack = write(tmp_path / "p", ["test"], ["dry"])
     with pytest.raises(PackError, match="no train samples"):
-        majority.fit_predict(pack, [])
+        majority_class.fit_predict(pack, [])
