@@ -76,9 +76,7 @@ def score_classes(probabilities: npt.ArrayLike, method: Method = "lac") -> Float
     return scores
 
 
-def find_quantile(
-    scores: npt.ArrayLike, coverage: float, groups: Sequence[Any] | npt.ArrayLike | None = None
-) -> float:
+def find_quantile(scores: npt.ArrayLike, coverage: float, groups: Sequence[Any] | npt.ArrayLike | None = None) -> float:
     """The exact finite-sample quantile of scores [n]; BadInputError where there are too few for this coverage.
 
     Without groups the ceil((n + 1) coverage)-th smallest score. With them a score of one of K groups of m samples
@@ -154,8 +152,7 @@ def measure_sets(
         "mean_size": found[1],
         "empty": found[2],
         "classes": {
-            code: {**by_class[code], "n": int(count)}
-            for code, count in zip(codes, of_class.sum(axis=0), strict=True)
+            code: {**by_class[code], "n": int(count)} for code, count in zip(codes, of_class.sum(axis=0), strict=True)
         },
         "sizes": _list_sizes(of_size, is_held),
     }
