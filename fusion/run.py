@@ -30,6 +30,12 @@ class RunSpec:
     the schedule follows whichever is further on. `warm_up` is a share of the run. `checkpoint_every` counts steps.
     `select_by` says which checkpoint is reported: best validation metric, least validation loss, or the last. `order`
     says how an epoch is shuffled: whole, by blocks of neighbours (for packs larger than memory), or by the pack's size.
+
+    `batch_size` counts the samples of one step, in however many micro-batches (`accumulate`) and processes they are
+    read. `ema` is the decay of the averaged weights that are scored, `patience` the epochs without a better validation
+    after which a run ends, `gradient_clip` the longest gradient, `mixup` the parameter of Beta(a, a) by which two
+    samples are mixed, `cutout` the side in pixels of the square that is blanked; 0 leaves each of them out. `balance`
+    draws each class equally often.
     """
 
     task: str
@@ -44,9 +50,16 @@ class RunSpec:
     batch_size: int = 64
     learning_rate: float = 0.002
     weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
+    schedule: Literal["constant", "cosine", "one_cycle", "step"] = "cosine"
     warm_up: float = 0.05
+    accumulate: int = 1
+    gradient_clip: float = 0.0
+    ema: float = 0.0
+    patience: int = 0
+    balance: Literal["none", "classes"] = "none"
     augment: bool = True
+    mixup: float = 0.0
+    cutout: int = 0
     order: Literal["auto", "whole", "blocks"] = "auto"
     select_by: Literal["metric", "loss", "last"] = "metric"
     calibration: Literal["none", "temperature"] = "none"
@@ -57,6 +70,7 @@ class RunSpec:
     threads: int = 1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     channels_last: bool = True
+    compile: bool = False
     max_seconds: float | None = None
     checkpoint_every: int = 200
 
@@ -261,6 +275,12 @@ LIMITS: dict[str, tuple[float, float]] = {
     "threads": (1, 1024),
     "max_seconds": (0.1, 1e9),
     "checkpoint_every": (1, 10**9),
+    "accumulate": (1, 1024),
+    "gradient_clip": (0.0, 1e6),
+    "ema": (0.0, 0.999999),
+    "patience": (0, 100_000),
+    "mixup": (0.0, 100.0),
+    "cutout": (0, 65_536),
     "temperature": (1e-3, 1e3),
 }
 

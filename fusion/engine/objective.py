@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fusion import registry
@@ -14,24 +14,56 @@ from fusion.engine.dataset import Batch
 from fusion.engine.head import FloatArray, Head, TargetInfo
 from fusion.engine.network import FusionNetwork
 from fusion.engine.option import Option
+from fusion.engine.parallel import Processes
 from fusion.pack import Pack
 from fusion.run import RunSpec
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Learner:
-    """All that one step changes or needs: network, head, optimisers by name, options of the objective, precision."""
+    """All that one step changes or needs: network, head, optimisers by name, options of the objective, precision.
+
+    An objective calls `network` under `autocast`, hands each loss to `backward` and ends with `step`; micro-batches,
+    other processes, clipping and averaging are behind these. A loss is the mean over the samples of its batch.
+    `parts` are further modules of an objective, such as a critic: they are saved with the network, and not reported.
+    `steps_done` counts the steps before this one; it goes on where an interrupted run was.
+    """
 
     network: FusionNetwork
     head: Head
     optimizers: dict[str, Optimizer]
     options: Mapping[str, Any]
     device: torch.device
-    is_half: bool
+    parts: Mapping[str, nn.Module] = field(default_factory=dict)
+    processes: Processes = field(default_factory=Processes)
+    gradient_clip: float = 0.0
+    steps_done: int = 0
+    share: float = 1.0  # of the step's samples that this process holds in this micro-batch
+    is_last: bool = True  # of the step's micro-batches
 
     def autocast(self) -> AbstractContextManager[None]:
         """bfloat16 where the run wants it: its range needs no loss scaling."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_half)
+        return self.processes.autocast()
+
+    def backward(self, loss: Tensor, name: str = "main") -> None:
+        """Add the loss's gradients to those of the optimiser's parameters; with one optimiser, to all."""
+        weighted = loss if self.share == 1 else loss * self.share
+        self.processes.backward(weighted, self.list_parameters(name) if len(self.optimizers) > 1 else None)
+
+    def step(self, name: str = "main") -> None:
+        """Step this optimiser and forget its gradients, after the last micro-batch; before it, do nothing."""
+        if not self.is_last:
+            return
+        parameters = self.list_parameters(name)
+        self.processes.sum_gradients(parameters)
+        if self.gradient_clip:
+            self.processes.clip(parameters, self.gradient_clip)
+        self.optimizers[name].step()
+        self.optimizers[name].zero_grad(set_to_none=True)
+
+    def list_parameters(self, name: str) -> list[nn.Parameter]:
+        """What the optimiser called `name` changes."""
+        return [part for group in self.optimizers[name].param_groups for part in group["params"]]
 
 
 @dataclass(frozen=True, kw_only=True)

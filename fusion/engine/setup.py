@@ -16,6 +16,7 @@ from fusion.engine.network import FusionNetwork
 from fusion.engine.normalise import InputSpec, describe_inputs
 from fusion.engine.objective import Learner, Objective
 from fusion.engine.option import read_options
+from fusion.engine.parallel import join_processes
 from fusion.engine.symmetries import Rows
 from fusion.errors import SpecError
 from fusion.pack import Pack
@@ -50,6 +51,8 @@ def prepare_run(spec: RunSpec) -> Setup:
     """Everything that the first step needs; SpecError or PackError names what does not fit together."""
     device = find_device(spec.device)
     torch.set_num_threads(spec.threads)
+    is_half = spec.precision == "bfloat16" or (spec.precision == "auto" and device.type == "cuda")
+    processes = join_processes(device, is_half=is_half)
     pack = Pack.open(spec.pack)
     check_pack(spec.pack_sha256, pack.sha256, spec.pack)
     spec = replace(spec, pack_sha256=pack.sha256)
@@ -75,7 +78,8 @@ def prepare_run(spec: RunSpec) -> Setup:
         optimizers=objective.make_optimizers(network, spec),
         options=options,
         device=device,
-        is_half=spec.precision == "bfloat16" or (spec.precision == "auto" and device.type == "cuda"),
+        processes=processes,
+        gradient_clip=spec.gradient_clip,
     )
     rows = pack.indices("train", having=list(arrays))
     _check_rows(rows, reader, pack)

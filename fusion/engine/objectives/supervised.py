@@ -33,10 +33,8 @@ def take_step(learner: Learner, batch: Batch) -> tuple[Tensor, Tensor]:
     with learner.autocast():
         outputs = learner.network(batch.inputs)
     loss = learner.head.loss(outputs.float(), batch.target)
-    optimizer = learner.optimizers["main"]
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+    learner.backward(loss)
+    learner.step("main")
     return loss.detach(), outputs.detach()
 
 
