@@ -15,6 +15,7 @@ from fusion import registry, task
 from fusion.errors import SpecError, UnknownKindError
 
 Event = Literal["start", "step", "epoch", "checkpoint", "done", "failed", "cancelled"]
+OutOfDomain = Literal["none", "energy", "dirichlet"]
 Words = TypeVar("Words")
 
 DONE, FAILED, CANCELLED = 0, 1, 3  # exit codes of `python -m fusion`
@@ -95,12 +96,26 @@ class RunSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSpec:
-    """A checkpoint (a file, or a run's folder) scored on a pack's validation and test splits."""
+    """A checkpoint (a file, or a run's folder) scored on a pack's validation and test splits.
+
+    `checkpoints` name further members of an ensemble, whose mean probability is scored; of each network `dropout_draws`
+    predictions with its dropout on are members (0: one with dropout off). `conformal` is the coverage of prediction
+    sets (0: none) by a method of fusion.conformal, calibrated on validation, whose samples or whole cities are taken as
+    exchangeable. `out_of_domain` names a score of fusion.out_of_domain. Scores are tabled by city and by culture zone;
+    `by` names the one whose mean is given with the interval from drawing such groups, `none` leaves the tables out.
+    """
 
     checkpoint: str
     pack: str
     pack_sha256: str = ""
+    checkpoints: tuple[str, ...] = ()
+    dropout_draws: int = 0
     calibration: Literal["none", "temperature"] = "none"
+    conformal: float = 0.0
+    conformal_method: Literal["lac", "aps", "raps"] = "lac"
+    conformal_by: Literal["sample", "city"] = "sample"
+    out_of_domain: OutOfDomain = "none"
+    by: Literal["none", "city", "culture_zone"] = "city"
     baselines: tuple[str, ...] = ("majority_class", "random_forest")
     resamples: int = 500
     seed: int = 0
@@ -111,12 +126,15 @@ class EvaluateSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictSpec:
-    """Probabilities of a checkpoint (a file, or a run's folder) for a pack or for a file of arrays by modality.
+    """Predictions of a checkpoint (a file, or a run's folder) for a pack or for a file of arrays by modality.
 
     `arrays` is an .npz or .safetensors file with one stored array [n, *shape] per modality of the checkpoint.
     `split` or `rows` choose samples of a pack; all where neither is given. `offset` replaces a modality's stored
     offset (Sentinel-2 scenes differ by processing baseline). `temperature` divides the logits; a run's folder
-    brings its own.
+    brings its own. `checkpoints` and `dropout_draws` make an ensemble as in EvaluateSpec; an evaluation's folder brings
+    its members. `conformal` (the coverage that the folder's report was calibrated for; 0: none) and `out_of_domain`
+    need that folder: they take their thresholds from its report. `output` is a .npy file of what is predicted, or an
+    .npz file that also holds entropies, sets, scores and flags.
     """
 
     checkpoint: str
@@ -125,10 +143,15 @@ class PredictSpec:
     arrays: str = ""
     split: str = ""
     rows: tuple[int, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    dropout_draws: int = 0
+    conformal: float = 0.0
+    out_of_domain: OutOfDomain = "none"
     offset: dict[str, Any] = field(default_factory=dict)
     temperature: float | None = None
     output: str = "probabilities.npy"
     batch_size: int = 256
+    seed: int = 0
     device: str = "auto"
     threads: int = 1
 
@@ -139,6 +162,13 @@ class RunReport:
 
     `baselines` holds the same scores on the test split, `difference` the paired differences of the metric with their
     intervals, `seconds` what each stage took, `checkpoint` the file (relative to the run's folder) that was scored.
+
+    What follows `spec` is empty in reports of earlier versions and where it was not asked for. `protocol` says whether
+    the test is of cities that were not trained in. `groups` holds, by `city` and by `culture_zone`, the metric of each
+    group's test samples and the mean over groups. `uncertainty` names the members of the ensemble and gives total and
+    expected entropy and mutual information, in nats; `conformal` threshold, coverage and size of prediction sets;
+    `out_of_domain` threshold, share flagged, AUROC and histograms; each with a `note` where it could not be done.
+    `samples` is the file (relative to the run's folder) with all of this for each test sample.
     """
 
     task: str
@@ -162,6 +192,12 @@ class RunReport:
     device: str
     seed: int
     spec: dict[str, Any]
+    protocol: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, Any] = field(default_factory=dict)
+    uncertainty: dict[str, Any] = field(default_factory=dict)
+    conformal: dict[str, Any] = field(default_factory=dict)
+    out_of_domain: dict[str, Any] = field(default_factory=dict)
+    samples: str = ""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "RunReport":
@@ -275,6 +311,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "threads": (1, 1024),
     "max_seconds": (0.1, 1e9),
     "checkpoint_every": (1, 10**9),
+    "dropout_draws": (0, 1000),
+    "conformal": (0.0, 0.999),
     "accumulate": (1, 1024),
     "gradient_clip": (0.0, 1e6),
     "ema": (0.0, 0.999999),
