@@ -103,6 +103,32 @@ def paired_difference(
     return find_interval(a - b)
 
 
+def draw_metrics(
+    truth: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    metrics: Sequence[str],
+    *,
+    scheme: Scheme | str,
+    blocks: Sequence[Any] | npt.ArrayLike,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> dict[str, FloatArray]:
+    """Each metric on the samples themselves (its first number) and on every draw [1 + resamples]; NaN where undefined.
+
+    The same blocks, seed and resamples give the same draws: what is kept of two systems can be compared draw by draw,
+    as `paired_difference` does, without their probabilities; bootstrap.find_interval gives the interval of a metric,
+    a mean or a difference. With one block alone there are no draws.
+    """
+    if unknown := set(metrics) - set(METRICS) | {"cross_entropy_votes"} & set(metrics):
+        raise BadInputError(f"Unknown metric {min(unknown)!r}. Known: {', '.join(sorted(METRICS))}.")
+    alphabet = schemes.find(scheme) if isinstance(scheme, str) else scheme
+    labels, shares = _check(truth, probabilities, len(alphabet))
+    block = number_blocks(blocks, len(labels))
+    draws = Draws(n_blocks=int(block.max()) + 1, resamples=resamples, seed=seed)
+    sums = _sum_draws(labels, shares, None, block, draws, alphabet)
+    return {name: METRICS[name](sums) for name in metrics}
+
+
 def count_confusion(truth: npt.ArrayLike, answers: npt.ArrayLike, k: int) -> IntArray:
     """Confusion counts [truth, answer] of class indices."""
     pairs = np.asarray(truth, dtype=np.int64) * k + np.asarray(answers, dtype=np.int64)
