@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from fusion import modality as kinds
 from fusion.baseline import Baseline
+from fusion.central_pixel import find_arrays
 from fusion.errors import PackError
 from fusion.pack import Pack, PackArray
 
@@ -36,7 +37,7 @@ def fit_predict(
 
     Samples that have not all of the arrays are left out, of the training as of the split.
     """
-    names = [name for modality in modalities for name in _find_arrays(pack, modality)]
+    names = [array.name for array in find_arrays(pack, modalities)]
     train, rows = (pack.indices(part, having=names) for part in ("train", split))
     if not len(train):
         raise PackError(f"{pack.folder} has no train samples, so there is nothing to learn from.")
@@ -51,18 +52,8 @@ def fit_predict(
 
 def collect_features(pack: Pack, modalities: Sequence[str], rows: Indices) -> FloatArray:
     """Features [rows, bands * 9] of the named arrays; NaN where a band has no valid pixel (the forest takes that)."""
-    arrays = [pack.array(name) for modality in modalities for name in _find_arrays(pack, modality)]
+    arrays = find_arrays(pack, modalities)
     return np.concatenate([np.concatenate(list(_summarise_blocks(array, rows))) for array in arrays], axis=1)
-
-
-def _find_arrays(pack: Pack, name: str) -> list[str]:
-    """The array called `name`, or every array of the modality called `name`."""
-    if name in pack.array_names:
-        return [name]
-    found = [key for key in pack.array_names if pack.manifest["arrays"][key]["modality"] == name]
-    if not found:
-        raise PackError(f"{pack.folder} has no array of {name!r}. It has {', '.join(pack.array_names)}.")
-    return found
 
 
 def _summarise_blocks(array: PackArray, rows: Indices) -> Iterator[FloatArray]:
