@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fusion.engine.head import FloatArray
 from fusion.engine.symmetries import Array, Rows, turn
-from fusion.engine.targets import TargetArray, TargetRows, read_targets
+from fusion.engine.targets import TargetArray, TargetReader, TargetRows, read_targets
 from fusion.pack import PackArray
 from fusion.pack_order import shuffle_blocks
 
@@ -49,21 +48,23 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Reads batches. `target` is what is learned, `truth` what is measured; both have one row per sample.
+    """Reads batches. `target` is what is learned, `truth` what is measured; one reader may be both.
 
     `targets` (fusion.engine.targets.open_targets) are read from the pack batch by batch: masks, fields, boxes, tracks.
     """
 
     arrays: Mapping[str, Gathers]
-    target: FloatArray
-    truth: FloatArray
+    target: TargetReader
+    truth: TargetReader
     device: torch.device
     targets: Mapping[str, Mapping[str, TargetArray]] = field(default_factory=dict)
 
     def read(self, rows: Rows, symmetries: Rows | None = None) -> Batch:
         """The batch of these rows, each turned by its symmetry where given."""
         inputs = read_inputs(self.arrays, rows, self.device, symmetries)
-        target, truth = (torch.from_numpy(part[rows]).to(self.device) for part in (self.target, self.truth))
+        target = self.target.read(rows, inputs, self.device, symmetries)
+        is_same = self.truth is self.target
+        truth = target if is_same else self.truth.read(rows, inputs, self.device, symmetries)
         targets = read_targets(self.targets, rows, self.device, symmetries)
         return Batch(inputs=inputs, target=target, truth=truth, targets=targets)
 

@@ -11,10 +11,12 @@ from torch.optim import Optimizer
 
 from fusion import registry
 from fusion.engine.dataset import Batch
-from fusion.engine.head import FloatArray, Head, TargetInfo
+from fusion.engine.head import Head, Inputs, TargetInfo, describe_target
 from fusion.engine.network import FusionNetwork
 from fusion.engine.option import Option
 from fusion.engine.parallel import Processes
+from fusion.engine.symmetries import Rows
+from fusion.engine.targets import TargetReader
 from fusion.pack import Pack
 from fusion.run import RunSpec
 
@@ -68,17 +70,46 @@ class Learner:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """A way of learning. `take_step` answers loss and outputs, detached; it steps the optimisers itself.
+    """A way of learning. `take_step` answers loss and outputs, detached; it asks the learner for backward and steps.
 
-    So an objective with several optimisers needs no other training loop.
+    So an objective with several optimisers needs no other training loop. The options in a spec's `objective` are its
+    own and the head's. Validation needs no objective: the head's loss and metrics over what `open_target` reads.
+
+    describe_target (pack, spec, head, scheme, inputs, options, train rows) -> TargetInfo; `spec.target` names it.
+    open_target     (pack, head bound to the target, target, inputs) -> TargetReader.
+    make_parts      (target, inputs, options) -> modules beside the network that learn too (a critic), by name: the
+                    learner holds them, each checkpoint keeps them.
+    make_optimizers (network, parts, spec, options) -> optimisers by name; `main` steps the network.
     """
 
     name: str
     title: str
     options: Mapping[str, Option] = field(default_factory=dict)
-    read_target: Callable[[Pack, Head, TargetInfo, Mapping[str, Any]], FloatArray]
-    make_optimizers: Callable[[FusionNetwork, RunSpec], dict[str, Optimizer]]
+    describe_target: Callable[[Pack, RunSpec, Head, str | None, Inputs, Mapping[str, Any], Rows], TargetInfo]
+    open_target: Callable[[Pack, Head, TargetInfo, Inputs], TargetReader]
+    make_parts: Callable[[TargetInfo, Inputs, Mapping[str, Any]], dict[str, nn.Module]] = lambda *_: {}
+    make_optimizers: Callable[
+        [FusionNetwork, Mapping[str, nn.Module], RunSpec, Mapping[str, Any]], dict[str, Optimizer]
+    ]
     take_step: Callable[[Learner, Batch], tuple[Tensor, Tensor]]
+
+
+def describe_own(
+    pack: Pack,
+    spec: RunSpec,
+    head: Head,
+    scheme: str | None,
+    inputs: Inputs,
+    options: Mapping[str, Any],
+    rows: Rows,
+) -> TargetInfo:
+    """The target that the spec names, as the head sees it: what all but those do that learn from the inputs."""
+    return describe_target(pack, spec.target, head, scheme, inputs, options, rows)
+
+
+def open_own(pack: Pack, head: Head, target: TargetInfo, inputs: Inputs) -> TargetReader:
+    """The target's values as the head reads them."""
+    return head.open_target(pack, target, inputs)
 
 
 def find(name: str) -> Objective:

@@ -51,14 +51,14 @@ class Predictor:
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=is_half):
             for first in range(0, len(rows), batch_size):
                 batch = read_inputs(arrays, rows[first : first + batch_size], self.device)
-                parts.append(self.network(batch).float().cpu().numpy())
+                parts.append(self.head.ask(self.network, batch).float().cpu().numpy())
                 if watch is not None:
                     watch(min(first + batch_size, len(rows)), len(rows))
         return np.concatenate(parts) if parts else np.zeros((0, self.head.count_outputs(self.target)), np.float32)
 
     def decode(self, outputs: FloatArray) -> FloatArray:
         """What outputs mean: for classes, probabilities [n, k]."""
-        return self.head.decode(torch.from_numpy(outputs), self.temperature).numpy()
+        return self.head.decode(torch.from_numpy(outputs), self.temperature)[self.head.stored].numpy()
 
 
 def open_predictor(
@@ -72,7 +72,7 @@ def open_predictor(
     return Predictor(
         checkpoint=checkpoint,
         network=network,
-        head=heads.find(target.head),
+        head=heads.open_head(target),
         target=target,
         device=place,
         temperature=temperature,

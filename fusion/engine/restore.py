@@ -68,7 +68,7 @@ def check_inputs(checkpoint: Checkpoint, found: Sequence[InputSpec], fields: Seq
 def check_target(checkpoint: Checkpoint, found: TargetInfo) -> None:
     """Refuse a target with another head, scheme or classes; the field is named."""
     wanted = read_target(checkpoint)
-    for field in ("head", "scheme", "codes"):
+    for field in ("head", "scheme", "codes", "dims", "bands", "unit"):
         if getattr(wanted, field) != getattr(found, field):
             raise CheckpointError(
                 f"{checkpoint.path}: {field} is {getattr(wanted, field)} in the checkpoint and {getattr(found, field)} "

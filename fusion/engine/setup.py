@@ -1,9 +1,7 @@
 """What a training is made of, put together from its spec: pack, inputs, head, objective, network, batches."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 import torch
 
 from fusion import task as tasks
@@ -11,7 +9,7 @@ from fusion.engine import head as heads
 from fusion.engine import network as networks
 from fusion.engine import objective as objectives
 from fusion.engine.dataset import Reader, count_batches, is_read_by_blocks
-from fusion.engine.head import TargetInfo
+from fusion.engine.head import Head, TargetInfo
 from fusion.engine.network import FusionNetwork
 from fusion.engine.normalise import InputSpec, describe_inputs
 from fusion.engine.objective import Learner, Objective
@@ -58,30 +56,35 @@ def prepare_run(spec: RunSpec) -> Setup:
     spec = replace(spec, pack_sha256=pack.sha256)
     task = tasks.find(spec.task)
     inputs = describe_inputs(pack, spec.modalities)
-    target = heads.read_target_info(pack, spec.target, task.head, task.scheme)
-    head, objective = heads.find(task.head), objectives.find(str(spec.objective["name"]))
-    _check_output(spec, head)
-    options = read_options("objective", objective.options, spec.objective)
+    names = [part.name for part in inputs]
+    rows = pack.indices("train", having=names)
+    kind, objective = heads.find(task.head), objectives.find(str(spec.objective["name"]))
+    options = read_options("objective", {**kind.options, **objective.options}, spec.objective)
+    target = objective.describe_target(pack, spec, kind, task.scheme, inputs, options, rows)
+    head = heads.open_head(target)
+    _check_output(spec, head, target)
     torch.manual_seed(spec.seed)
     network = FusionNetwork(spec.network, inputs, head.count_outputs(target))
     network.place(device, channels_last=spec.channels_last)
-    arrays = {part.name: pack.array(part.name) for part in inputs}
+    parts = {name: part.to(device) for name, part in objective.make_parts(target, inputs, options).items()}
+    learned = objective.open_target(pack, head, target, inputs)
     reader = Reader(
-        arrays=arrays,
-        target=objective.read_target(pack, head, target, options),
-        truth=head.read_target(pack, target, "label"),
+        arrays={name: pack.array(name) for name in names},
+        target=learned,
+        truth=head.open_truth(pack, target, inputs) if head.open_truth else learned,
         device=device,
     )
     learner = Learner(
         network=network,
         head=head,
-        optimizers=objective.make_optimizers(network, spec),
+        optimizers=objective.make_optimizers(network, parts, spec, options),
         options=options,
         device=device,
+        parts=parts,
         processes=processes,
         gradient_clip=spec.gradient_clip,
     )
-    rows = pack.indices("train", having=list(arrays))
+    rows, validation = (_choose_rows(pack, split, names, head, reader) for split in ("train", "validation"))
     _check_rows(rows, reader, pack)
     return Setup(
         spec=spec,
@@ -93,9 +96,9 @@ def prepare_run(spec: RunSpec) -> Setup:
         learner=learner,
         reader=reader,
         rows=rows,
-        validation=pack.indices("validation", having=list(arrays)),
+        validation=validation,
         batches=count_batches(len(rows), spec.batch_size),
-        by_blocks=is_read_by_blocks(spec.order, arrays.values()),
+        by_blocks=is_read_by_blocks(spec.order, (pack.array(name) for name in names)),
     )
 
 
@@ -112,19 +115,25 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _check_output(spec: RunSpec, head: heads.Head) -> None:
-    network = networks.find(str(spec.network["name"]))
-    if network.output != head.output:
-        raise SpecError(f"network {network.name!r} gives a {network.output}; head {head.name!r} needs a {head.output}.")
+def _check_output(spec: RunSpec, head: Head, target: TargetInfo) -> None:
+    network, wanted = networks.find(str(spec.network["name"])), heads.find_output(head, target)
+    if network.output != wanted:
+        raise SpecError(f"network {network.name!r} gives a {network.output}; head {head.name!r} needs a {wanted}.")
+
+
+def _choose_rows(pack: Pack, split: str, names: list[str], head: Head, reader: Reader) -> Rows:
+    """Samples of a split that have all inputs, and the target too where the head leaves others out."""
+    rows = pack.indices(split, having=names)
+    return rows[reader.target.present[rows]] if head.is_partial else rows
 
 
 def _check_rows(rows: Rows, reader: Reader, pack: Pack) -> None:
     if not len(rows):
         raise SpecError(
-            f"{pack.folder} has no train samples that have {' and '.join(reader.arrays)}. Build a version with a train "
-            "split, or name fewer modalities."
+            f"{pack.folder} has no train samples that have {' and '.join(reader.arrays)} and the target. Build a "
+            "version with a train split, or name fewer modalities."
         )
-    bad: Any = ~np.isfinite(reader.target[rows]).reshape(len(rows), -1).all(axis=1)
+    bad = ~reader.target.present[rows]
     if bad.any():
         raise SpecError(
             f"objective.target: {int(bad.sum())} of {len(rows)} train samples of {pack.folder} have no such target. "

@@ -6,6 +6,7 @@ tracks of as many rows as a sample has. Nothing is converted here: as inputs, ta
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,43 @@ from fusion.errors import SpecError
 from fusion.pack import Pack, PackArray, RaggedArray
 
 HALF_TURN, FULL_TURN = 180.0, 360.0
+
+
+class TargetReader(Protocol):
+    """What is learned, batch by batch: heads and objectives open one (fusion.engine.head, fusion.engine.objective)."""
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """True for the samples of the pack that have the target."""
+
+    def read(
+        self, rows: Rows, inputs: Mapping[str, Tensor], device: torch.device, symmetries: Rows | None = None
+    ) -> Tensor:
+        """One row per sample, turned as the `inputs` were, which are stored arrays on the device."""
+
+    def read_truth(self, rows: Rows) -> dict[str, Array]:
+        """What the scores of these samples need, as plain arrays that nothing turned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseRows:
+    """A target in memory, float [samples, ...] with NaN where there is none; `truth` is gathered for scores."""
+
+    values: npt.NDArray[np.float32]
+    truth: Mapping[str, Array]
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        flat = self.values.reshape(len(self.values), -1)
+        return np.asarray(np.isfinite(flat).all(axis=1))
+
+    def read(
+        self, rows: Rows, inputs: Mapping[str, Tensor], device: torch.device, symmetries: Rows | None = None
+    ) -> Tensor:
+        return torch.from_numpy(self.values[rows]).to(device)
+
+    def read_truth(self, rows: Rows) -> dict[str, Array]:
+        return {name: values[rows] for name, values in self.truth.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

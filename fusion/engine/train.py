@@ -139,7 +139,7 @@ class Training:
             self._check_stop()
             batch = self.setup.reader.read(rows[first : first + self.spec.batch_size])
             with self.learner.autocast():
-                outputs = self.learner.network(batch.inputs).float()
+                outputs = self.learner.head.ask(self.learner.network, batch.inputs).float()
             loss = self.learner.head.loss(outputs, batch.target)
             tally.add(loss, self._measure(outputs, batch.truth), len(batch.truth))
         return tally.mean_epoch()

@@ -22,7 +22,7 @@ def test_a_task_names_inputs_scheme_network_head_and_metric_that_exist(name):
     assert task.scheme is None or len(schemes.find(task.scheme)) > 1
     head = heads.find(task.head)
     assert task.metric in head.metrics
-    assert networks.find(task.network).output == head.output
+    assert head.output in (networks.find(task.network).output, "either")
 
 
 @pytest.mark.parametrize("name", NAMES)

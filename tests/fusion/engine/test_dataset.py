@@ -8,6 +8,7 @@ import torch
 
 from fusion.engine.dataset import MemoryArray, Reader, count_batches, is_read_by_blocks, read_inputs, shuffle
 from fusion.engine.symmetries import draw_symmetries, turn
+from fusion.engine.targets import DenseRows
 from fusion.pack_order import shuffle_blocks
 
 
@@ -47,8 +48,8 @@ def test_values_are_handed_over_as_stored(toy_pack):
     shares = toy_pack.distribution("lcz17")
     reader = Reader(
         arrays={name: toy_pack.array(name) for name in names},
-        target=shares,
-        truth=np.zeros_like(shares),
+        target=DenseRows(values=shares, truth={}),
+        truth=DenseRows(values=np.zeros_like(shares), truth={}),
         device=torch.device("cpu"),
     )
     batch = reader.read(np.array([7, 3]))

@@ -10,7 +10,7 @@ import torch
 from annotation import snapshot
 from fusion.engine.dataset import Reader
 from fusion.engine.symmetries import turn
-from fusion.engine.targets import BOX_TURNS, TargetRows, open_targets, turn_boxes, turn_tracks
+from fusion.engine.targets import BOX_TURNS, DenseRows, TargetRows, open_targets, turn_boxes, turn_tracks
 from fusion.errors import SpecError
 from fusion.pack import Pack, TargetSource, TargetSpec, write_pack
 from fusion.pack_target import FORMS
@@ -91,7 +91,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 
 
 def read(pack: Pack, symmetries: np.ndarray | None = None) -> dict[str, dict[str, TargetRows]]:
-    nothing = np.zeros((len(pack), 1), dtype=np.float32)
+    nothing = DenseRows(values=np.zeros((len(pack), 1), dtype=np.float32), truth={})
     reader = Reader(
         arrays={"s2": pack.array("s2")}, target=nothing, truth=nothing, device=CPU, targets=open_targets(pack)
     )
