@@ -67,6 +67,7 @@ class Head:
     complete      (pack, target, inputs, rows) -> TargetInfo: dims, bands and so on from the manifest; from the train
                   `rows`, where there are any, what is learned of the values (mean, std, weights). SpecError where the
                   target cannot be learned so. `is_partial`: samples without the target are left out, not refused.
+                  `mixes`: the weighted mean of two samples' targets is a target too, as mixup needs it.
     count_outputs (target) -> values that the network gives per sample or pixel.
     open_target   (pack, target, inputs) -> TargetReader: one float or integer tensor [n, ...] per batch, marked (NaN,
                   -1) where nothing is known, and for scores the truth of any rows as plain arrays.
@@ -88,6 +89,7 @@ class Head:
     options: Mapping[str, Option] = field(default_factory=dict)
     of_pack: bool = True
     is_partial: bool = True
+    mixes: bool = False
     stored: str
     bind: "Callable[[TargetInfo], Head] | None" = None
     complete: Callable[[Pack, TargetInfo, Inputs, Rows], TargetInfo] = keep_info

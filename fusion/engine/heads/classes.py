@@ -124,6 +124,7 @@ def bind(target: TargetInfo) -> Head:
             "label_smoothing": Option(default=0.0, low=0.0, high=0.5),
         },
         is_partial=False,
+        mixes=True,
         stored="probability",
         bind=bind,
         count_outputs=count_outputs,
