@@ -71,13 +71,15 @@ class FusionNetwork(nn.Module):
         self.channels_last = False
 
     def forward(self, stored: Mapping[str, Tensor]) -> Tensor:
-        parts = [step(stored[spec.name]) for spec, step in zip(self.inputs, self.normalise, strict=True)]
-        if self.times is not None:
-            return self.architecture(self._stack_dates(parts, self.times))
-        image = torch.cat(parts, dim=1)
-        if self.channels_last:
+        image = self.prepare(stored)
+        if self.times is None and self.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
         return self.architecture(image)
+
+    def prepare(self, stored: Mapping[str, Tensor]) -> Tensor:
+        """What the architecture is given, of any height and width: each pixel by itself, so windows may be cut after it."""
+        parts = [step(stored[spec.name]) for spec, step in zip(self.inputs, self.normalise, strict=True)]
+        return torch.cat(parts, dim=1) if self.times is None else self._stack_dates(parts, self.times)
 
     def _stack_dates(self, parts: Sequence[Tensor], times: int) -> Tensor:
         """[n, times, channels, y, x] of arrays [n, own times * bands, y, x]; an array without dates stands at each."""
