@@ -16,7 +16,8 @@ class Campaign(models.Model):
 
     `lease_s` is how long a claim holds; `seed` fixes each expert's own order. `declared` keeps question and scheme as
     they were when the campaign opened, and `declared_digest` their SHA-256: votes keep their meaning whatever the code
-    says later. `unblinded_at` is set where somebody looked at votes before the close.
+    says later. `unblinded_at` is set where somebody looked at votes before the close. `chosen_by` tells which run and
+    rule chose the samples, where no person did; it holds nothing of what the run answers.
     """
 
     project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="campaigns")
@@ -31,6 +32,7 @@ class Campaign(models.Model):
     declared_digest = models.CharField(max_length=64, blank=True)
     policy = models.JSONField(default=dict, blank=True)
     guide = models.TextField(blank=True)
+    chosen_by = models.JSONField(default=dict, blank=True)
     lease_s = models.PositiveIntegerField(default=600)
     seed = models.BigIntegerField(default=0)
     is_simulated = models.BooleanField(default=False)
