@@ -1,4 +1,4 @@
-"""python -m fusion train|evaluate|predict spec.json [--folder DIR]: by hand, by a job, under Slurm; no web needed.
+"""python -m fusion train|evaluate|predict|map|export spec.json [--folder DIR]: by hand, by a job, under Slurm; no web.
 
 Exit code 0: done. 1: failed, the cause is the last event. 3: stopped on request; the same command goes on.
 """
@@ -10,15 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fusion.errors import GeoquorumError
+from fusion.errors import GeoquorumError, UnsafeEnvironmentError
 from fusion.run import CANCELLED, DONE, FAILED, EvaluateSpec, PredictSpec, RunSpec, read_json, read_words, write_json
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
-    from fusion.engine.session import FolderBusyError, RunCancelledError, open_session, watch_parent_from_environment
-
     given = _parse(words)
+    try:
+        from fusion.engine.session import (
+            FolderBusyError,
+            RunCancelledError,
+            open_session,
+            watch_parent_from_environment,
+        )
+    except UnsafeEnvironmentError as error:  # the engine refuses to start
+        print(f"Not started: {error}", file=sys.stderr)
+        return FAILED
     folder = given.folder or given.spec.parent
     watch_parent_from_environment()
     try:
@@ -39,8 +47,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parse(words: Sequence[str] | None) -> Any:
     parser = argparse.ArgumentParser(prog="python -m fusion", description="Train, evaluate or predict from a spec.")
-    parser.add_argument("command", choices=("train", "evaluate", "predict"))
-    parser.add_argument("spec", type=Path, help="JSON file: RunSpec, EvaluateSpec or PredictSpec of fusion.run")
+    parser.add_argument("command", choices=("train", "evaluate", "predict", "map", "export"))
+    parser.add_argument("spec", type=Path, help="JSON file: RunSpec, EvaluateSpec, PredictSpec, MapSpec or ExportSpec")
     parser.add_argument("--folder", type=Path, help="run folder; the spec's own where not given")
     return parser.parse_args(words)
 
@@ -60,6 +68,20 @@ def _run(command: str, path: Path, session: Any) -> None:
         from fusion.engine.evaluate import evaluate
 
         evaluate(words, session)
+    elif command == "map":
+        from fusion.mapping.spec import read_spec
+
+        tiles = read_spec(values)
+        from fusion.mapping.drawing import draw
+
+        draw(tiles, session)
+    elif command == "export":
+        from fusion.export_spec import ExportSpec
+
+        asked = read_words(ExportSpec, values)
+        from fusion.engine.onnx_export import export
+
+        export(asked, session)
     else:
         wanted = read_words(PredictSpec, values)
         from fusion.engine.predict import predict

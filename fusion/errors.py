@@ -60,5 +60,9 @@ class SpecError(GeoquorumError):
     """A run that contradicts itself or the pack it names; the field is in the message."""
 
 
+class UnsafeEnvironmentError(GeoquorumError):
+    """The engine does not start: a variable of its surroundings turns a guard of a library off."""
+
+
 class CheckpointError(GeoquorumError):
     """Weights that are not read because they are not what they claim to be."""

@@ -83,19 +83,21 @@ def _write_partial(
             memory.set_band_description(index, name)
         if colour_table is not None:
             memory.write_colormap(1, dict(colour_table))
-        _write_scaling(memory, offset, scale)
+        write_scaling(memory, offset, scale)
         memory.update_tags(**tags)
-        copy_raster(memory, partial, driver="COG", **_creation_options(bands.dtype, colour_table, overview_resampling))
+        copy_raster(memory, partial, driver="COG", **creation_options(bands.dtype, colour_table, overview_resampling))
 
 
-def _write_scaling(memory: DatasetWriter, offset: float | None, scale: float | None) -> None:
+def write_scaling(memory: DatasetWriter, offset: float | None, scale: float | None) -> None:
+    """Physical = (stored + offset) * scale, as GDAL says it and as tags."""
     if offset is not None or scale is not None:
         factor, shift = 1.0 if scale is None else scale, offset or 0.0
         memory.scales, memory.offsets = [factor] * memory.count, [shift * factor] * memory.count
         memory.update_tags(OFFSET=f"{shift:.10g}", SCALE=f"{factor:.10g}")
 
 
-def _creation_options(dtype: np.dtype[np.generic], colour_table: ColourTable | None, overviews: str) -> dict[str, str]:
+def creation_options(dtype: np.dtype[np.generic], colour_table: ColourTable | None, overviews: str) -> dict[str, str]:
+    """How every COG of this project is packed."""
     has_predictor = colour_table is None and dtype.kind in "iuf"
     return {
         "COMPRESS": "DEFLATE",
