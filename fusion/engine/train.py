@@ -21,6 +21,7 @@ from fusion.engine.dataset import shuffle
 from fusion.engine.evaluate import report_run
 from fusion.engine.optimizer_state import pack_optimizers, unpack_optimizers
 from fusion.engine.restore import LEARNED, check_inputs, check_target, restore_network
+from fusion.engine.samples import Samples
 from fusion.engine.schedule import learning_rate_at, set_learning_rate
 from fusion.engine.session import Session
 from fusion.engine.setup import Setup, prepare_run
@@ -72,6 +73,7 @@ class Training:
         self.checkpoints = session.folder / "checkpoints"
         self.code_revision = describe_code()
         self.tally = Tally(self.learner.device)
+        self.samples = Samples(setup, session.folder)
         self.started = time.monotonic()
 
     def announce(self) -> None:
@@ -124,6 +126,7 @@ class Training:
             validation_accuracy=value,
             is_best=is_best,
         )
+        self.samples.take(epoch=progress.epoch, step=progress.step, is_last=is_last)
         progress.epoch, progress.position, progress.is_finished = progress.epoch + 1, 0, is_last
         self.tally.close_epoch()
         self._note_time()
@@ -208,6 +211,7 @@ class Training:
         self.learner.network.load_state_dict(restore_network(checkpoint).state_dict())
         unpack_optimizers(self.learner.optimizers, checkpoint.part("optimizer"), checkpoint.words.optimizers)
         self.progress = read_words(Progress, checkpoint.words.state)
+        self.samples.take_over(self.progress.step)
         _set_random_state(checkpoint)
         self.started = time.monotonic()
 
