@@ -1,89 +1,38 @@
-"""Probabilities of a checkpoint for samples of a pack, or for arrays that lie in a file or in memory."""
+"""Predictions of a checkpoint, with their doubts, for samples of a pack or for arrays in a file or in memory."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from fusion.engine import head as heads
-from fusion.engine.checkpoint import Checkpoint, list_steps, read_checkpoint
-from fusion.engine.dataset import Gathers, MemoryArray, read_inputs
-from fusion.engine.head import FloatArray, Head, TargetInfo
-from fusion.engine.network import FusionNetwork
+from fusion.engine.checkpoint import Checkpoint
+from fusion.engine.dataset import Gathers, MemoryArray
+from fusion.engine.head import FloatArray, find_output
 from fusion.engine.normalise import InputSpec, Normalise, describe_inputs
-from fusion.engine.restore import check_inputs, read_target, restore_network
+from fusion.engine.predictor import Predictor, Watch, find_checkpoint, find_checkpoints, open_predictor
+from fusion.engine.restore import check_inputs
+from fusion.engine.safeguards import Safeguards, read_safeguards
 from fusion.engine.session import Session
-from fusion.engine.setup import find_device
 from fusion.engine.symmetries import Array, Rows
+from fusion.engine.uncertainty import Ensemble, describe_members, open_ensemble
 from fusion.errors import BadInputError, CheckpointError, SpecError
 from fusion.pack import Pack
-from fusion.run import PredictSpec, check_pack, read_json, write_json
+from fusion.run import PredictSpec, check_pack, write_json
 
-Watch = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predictor:
-    """A restored network that answers for stored arrays."""
-
-    checkpoint: Checkpoint
-    network: FusionNetwork
-    head: Head
-    target: TargetInfo
-    device: torch.device
-    temperature: float = 1.0
-
-    @property
-    def inputs(self) -> tuple[InputSpec, ...]:
-        return self.network.inputs
-
-    def run(self, arrays: Mapping[str, Gathers], rows: Rows, batch_size: int, watch: Watch | None = None) -> FloatArray:
-        """Network outputs before decoding (logits) of these rows, float32."""
-        is_half = self.device.type == "cuda" and self.checkpoint.spec.precision != "float32"
-        parts = []
-        self.network.eval()
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=is_half):
-            for first in range(0, len(rows), batch_size):
-                batch = read_inputs(arrays, rows[first : first + batch_size], self.device)
-                parts.append(self.head.ask(self.network, batch).float().cpu().numpy())
-                if watch is not None:
-                    watch(min(first + batch_size, len(rows)), len(rows))
-        return np.concatenate(parts) if parts else np.zeros((0, self.head.count_outputs(self.target)), np.float32)
-
-    def decode(self, outputs: FloatArray) -> FloatArray:
-        """What outputs mean: for classes, probabilities [n, k]."""
-        return self.head.decode(torch.from_numpy(outputs), self.temperature)[self.head.stored].numpy()
-
-
-def open_predictor(
-    checkpoint: Checkpoint, *, device: str = "auto", threads: int = 1, temperature: float = 1.0
-) -> Predictor:
-    """A checkpoint's network, ready on a device."""
-    torch.set_num_threads(threads)
-    place = find_device(device)
-    network = restore_network(checkpoint).place(place, channels_last=checkpoint.spec.channels_last)
-    target = read_target(checkpoint)
-    return Predictor(
-        checkpoint=checkpoint,
-        network=network,
-        head=heads.open_head(target),
-        target=target,
-        device=place,
-        temperature=temperature,
-    )
+__all__ = ["Predictor", "find_checkpoint", "open_predictor", "predict", "predict_arrays"]
 
 
 def predict_arrays(predictor: Predictor, arrays: Mapping[str, Array], batch_size: int = 256) -> FloatArray:
-    """Probabilities [n, k] for stored arrays [n, *shape] by name, all of the same n."""
+    """What the head stores of a prediction (probabilities [n, k]) for stored arrays [n, *shape] by name, of one n."""
     count = check_arrays(predictor.checkpoint, predictor.inputs, arrays)
     stored = {spec.name: MemoryArray(values=arrays[spec.name]) for spec in predictor.inputs}
-    return predictor.decode(predictor.run(stored, np.arange(count, dtype=np.int64), batch_size))
+    outputs = predictor.run(stored, np.arange(count, dtype=np.int64), batch_size)
+    return predictor.decode(outputs)[predictor.head.stored]
 
 
 def check_arrays(checkpoint: Checkpoint, inputs: tuple[InputSpec, ...], arrays: Mapping[str, Array]) -> int:
@@ -103,42 +52,69 @@ def check_arrays(checkpoint: Checkpoint, inputs: tuple[InputSpec, ...], arrays: 
 
 
 def predict(spec: PredictSpec, session: Session) -> Path:
-    """Write the probabilities as .npy (float32 [n, k]) and what they are as .json beside it; answers the path."""
+    """Write what is predicted into `spec.output`, and what it is as .json beside it; answers the path.
+
+    A .npy file holds what the head stores (for classes probabilities, float32 [n, k]). An .npz file holds all that the
+    head decodes, and per sample [n] `entropy`, `expected_entropy` and `mutual_information` in nats (or variances of
+    fields), where asked for `set` (bool [n, k], the classes of the conformal set), `out_of_domain` (strangeness) and
+    `is_outlier` (above the threshold), and `id` for samples of a pack.
+    """
     session.events.write("start", checkpoint=spec.checkpoint)
-    checkpoint, temperature = find_checkpoint(Path(spec.checkpoint))
-    predictor = open_predictor(
-        checkpoint,
+    found = find_checkpoints(Path(spec.checkpoint))
+    ensemble = open_ensemble(
+        found,
+        spec.checkpoints,
+        draws=spec.dropout_draws or None,
+        seed=spec.seed,
+        temperature=spec.temperature,
         device=spec.device,
         threads=spec.threads,
-        temperature=temperature if spec.temperature is None else spec.temperature,
     )
-    arrays, rows, origin = _open_data(spec, predictor)
-    _replace_offsets(spec, predictor)
+    guards = read_safeguards(spec, found.report, ensemble.count)
+    arrays, rows, origin = _open_data(spec, ensemble.first)
+    _replace_offsets(spec, ensemble)
 
     def watch(done: int, total: int) -> None:
         if session.events.is_step_due():
             session.events.write("step", step=done, steps=total, share=round(done / total, 4))
         session.stop.check()
 
-    probabilities = predictor.decode(predictor.run(arrays, rows, spec.batch_size, watch))
+    found_arrays = run_ensemble(ensemble, arrays, rows, guards, spec.batch_size, watch)
     path = session.folder / spec.output
-    words = {**origin, **_describe(predictor), "samples": len(rows)}
-    _write_result(path, probabilities, words)
+    _write_arrays(path, found_arrays, ensemble.head.stored, origin.pop("ids", None))
+    shapes = {name: list(values.shape) for name, values in found_arrays.items()}
+    kept = shapes if path.suffix == ".npz" else {ensemble.head.stored: shapes[ensemble.head.stored]}
+    write_json(
+        path.with_suffix(".json"), {**origin, **_describe(ensemble, guards), "samples": len(rows), "shapes": kept}
+    )
     session.events.write("done", file=spec.output, samples=len(rows))
     return path
 
 
-def find_checkpoint(path: Path) -> tuple[Checkpoint, float]:
-    """The checkpoint in a file, or the one a run's folder reports (else its newest), and its temperature."""
-    if not path.is_dir():
-        return read_checkpoint(path), 1.0
-    if (path / "report.json").is_file():
-        report = read_json(path / "report.json")
-        return read_checkpoint(path / report["checkpoint"]), float(report["calibration"].get("temperature", 1.0))
-    steps = list_steps(path / "checkpoints")
-    if not steps:
-        raise CheckpointError(f"{path} holds no checkpoint. Train there first, or name a file.")
-    return read_checkpoint(path / "checkpoints" / f"step-{steps[0]}.json"), 1.0
+def run_ensemble(
+    ensemble: Ensemble,
+    arrays: Mapping[str, Gathers],
+    rows: Rows,
+    guards: Safeguards,
+    batch_size: int,
+    watch: Watch | None = None,
+) -> dict[str, Array]:
+    """All that is predicted of these rows, by name [n, ...]: the head's arrays, doubts, sets and flags."""
+    parts = []
+    for first in range(0, max(len(rows), 1), batch_size):  # once without rows: shapes and names are known then too
+        parts.append(_answer(ensemble, arrays, rows[first : first + batch_size], guards))
+        if watch is not None and len(rows):
+            watch(min(first + batch_size, len(rows)), len(rows))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _answer(ensemble: Ensemble, arrays: Mapping[str, Gathers], rows: Rows, guards: Safeguards) -> dict[str, Array]:
+    outputs = ensemble.ask(arrays, rows)
+    decoded, doubts = ensemble.decode(outputs)
+    flags: dict[str, Array] = {}
+    if guards.sets is not None or guards.threshold is not None:
+        flags = guards.apply(decoded["probability"], np.stack([output.numpy() for output in outputs]))
+    return {**decoded, **doubts, **flags}
 
 
 def _open_data(spec: PredictSpec, predictor: Predictor) -> tuple[Mapping[str, Gathers], Rows, dict[str, Any]]:
@@ -162,7 +138,8 @@ def _open_data(spec: PredictSpec, predictor: Predictor) -> tuple[Mapping[str, Ga
     ]
     check_inputs(predictor.checkpoint, found)
     rows = pack.indices(spec.split, having=names) if spec.split else _choose_complete(spec, pack, names)
-    return {name: pack.array(name) for name in names}, rows, {"pack": spec.pack, "pack_sha256": pack.sha256}
+    origin = {"pack": spec.pack, "pack_sha256": pack.sha256, "ids": pack.samples.column("id").take(rows).to_pylist()}
+    return {name: pack.array(name) for name in names}, rows, origin
 
 
 def read_array_file(path: Path) -> dict[str, Array]:
@@ -194,27 +171,46 @@ def _choose(spec: PredictSpec, count: int) -> Rows:
     return rows
 
 
-def _replace_offsets(spec: PredictSpec, predictor: Predictor) -> None:
-    known = {part.name: step for part, step in zip(predictor.inputs, predictor.network.normalise, strict=True)}
-    for name, value in spec.offset.items():
-        if name not in known or type(value) not in (int, float):
-            raise SpecError(f"offset: {name!r}: {value!r} must be a number for one of {', '.join(known)}.")
-        cast(Normalise, known[name]).offset.fill_(float(value))
+def _replace_offsets(spec: PredictSpec, ensemble: Ensemble) -> None:
+    for predictor in ensemble.networks:
+        known = {part.name: step for part, step in zip(predictor.inputs, predictor.network.normalise, strict=True)}
+        for name, value in spec.offset.items():
+            if name not in known or type(value) not in (int, float):
+                raise SpecError(f"offset: {name!r}: {value!r} must be a number for one of {', '.join(known)}.")
+            cast(Normalise, known[name]).offset.fill_(float(value))
 
 
-def _describe(predictor: Predictor) -> dict[str, Any]:
+def _describe(ensemble: Ensemble, guards: Safeguards) -> dict[str, Any]:
+    """What the file of predictions is of; `checkpoint` and `weights_sha256` are the first member's."""
+    sets = guards.sets
     return {
-        "checkpoint": str(predictor.checkpoint.path),
-        "weights_sha256": predictor.checkpoint.words.weights_sha256,
-        "scheme": predictor.target.scheme,
-        "codes": list(predictor.target.codes),
-        "temperature": predictor.temperature,
+        "checkpoint": str(ensemble.first.checkpoint.path),
+        "weights_sha256": ensemble.first.checkpoint.words.weights_sha256,
+        **describe_members(ensemble, [str(one.checkpoint.path) for one in ensemble.networks]),
+        "head": ensemble.target.head,
+        "output": find_output(ensemble.head, ensemble.target),
+        "scheme": ensemble.target.scheme,
+        "codes": list(ensemble.target.codes),
+        "temperature": ensemble.temperature,
+        "conformal": {} if sets is None else {"coverage": sets.coverage, "method": sets.method},
+        "out_of_domain": {} if guards.threshold is None else {"method": guards.method, "threshold": guards.threshold},
     }
 
 
-def _write_result(path: Path, probabilities: FloatArray, words: Mapping[str, Any]) -> None:
-    """Both files whole or not at all; the .json last."""
-    with open(path.with_name(path.name + ".part"), "wb") as file:
-        np.save(file, probabilities.astype(np.float32))
-    path.with_name(path.name + ".part").replace(path)
-    write_json(path.with_suffix(".json"), dict(words))
+def _write_arrays(path: Path, arrays: Mapping[str, Array], stored: str, ids: list[str] | None) -> None:
+    """The stored array alone as .npy, all of them as .npz; whole or not at all."""
+    if path.suffix not in (".npy", ".npz"):
+        raise SpecError(f"output must be a .npy or .npz file; it is {path.name!r}.")
+    part = path.with_name(path.name + ".part")
+    with open(part, "wb") as file:
+        if path.suffix == ".npy":
+            np.save(file, _shorten(arrays[stored]))
+        else:
+            own = {} if ids is None else {"id": np.array(ids, dtype=np.str_)}
+            np.savez(file, **own, **{name: _shorten(values) for name, values in arrays.items()})
+    part.replace(path)
+
+
+def _shorten(values: Array) -> Array:
+    """float32 for what was float64: doubts need no more digits."""
+    return values.astype(np.float32) if values.dtype == np.float64 else values

@@ -1,0 +1,268 @@
+"""One ensemble judged on one pack: every score, doubt, threshold and table of a report."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fusion import baseline as baselines
+from fusion import conformal, out_of_domain
+from fusion.bootstrap import estimate_ratios
+from fusion.engine.answers import Answers, answer, cut_batches, decode_again, replace_answer, take, take_blocks
+from fusion.engine.calibrate import fit_temperature
+from fusion.engine.checkpoint import Checkpoint
+from fusion.engine.grouping import describe_protocol, score_groups
+from fusion.engine.head import Evidence, find_output
+from fusion.engine.safeguards import Safeguards, calibrate, describe_outliers, describe_sets, list_outliers
+from fusion.engine.session import Session
+from fusion.engine.symmetries import Array, Rows
+from fusion.engine.targets import TargetReader
+from fusion.engine.uncertainty import Ensemble, describe_members
+from fusion.pack import Pack
+from fusion.run import EvaluateSpec
+
+SAMPLES_FILE = "test_samples.npz"
+TUNED = ("ece", "negative_log_likelihood", "reliability")  # what a temperature changes: told before and after
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    """An ensemble (often of one network) on one pack; `seconds` collects what each stage took."""
+
+    ensemble: Ensemble
+    pack: Pack
+    spec: EvaluateSpec
+    metric: str
+    session: Session
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_classifier(self) -> bool:
+        """One class per sample: what temperatures, prediction sets and out-of-domain scores are for."""
+        return (
+            self.ensemble.target.head == "classes" and find_output(self.ensemble.head, self.ensemble.target) == "vector"
+        )
+
+    @cached_property
+    def reader(self) -> TargetReader:
+        """The truth that answers are scored against."""
+        head, target = self.ensemble.head, self.ensemble.target
+        return (head.open_truth or head.open_target)(self.pack, target, self.ensemble.inputs)
+
+    def score_all(self) -> dict[str, Any]:
+        """Fields of a RunReport that are scores."""
+        validation, test = self._answer("validation"), self._answer("test")
+        calibration = self._calibrate(validation, test)
+        validation, test = (decode_again(part, self.ensemble, self.reader) for part in (validation, test))
+        scores = {"validation": self._score(validation, validation.evidence), "test": self._score(test, test.evidence)}
+        others = self._score_baselines(test)
+        guards = self._find_guards(validation)
+        flags = guards.apply(test.join("probability"), test.logits) if self._can_flag(guards, test) else {}
+        return {
+            **scores,
+            **others,
+            "calibration": calibration,
+            **self._describe_doubts({"validation": validation, "test": test}),
+            **self._describe_guards(guards, validation, test, flags),
+            "groups": self._score_groups(test, flags),
+            "samples": self._write_samples(test, flags),
+        }
+
+    def _rows(self, split: str) -> Rows:
+        """Rows of a split that have all inputs and, where a head takes no others, the target; none of one not asked for."""
+        if split not in self.spec.scored:
+            return np.zeros(0, dtype=np.int64)
+        rows = self.pack.indices(split, having=[part.name for part in self.ensemble.inputs])
+        return rows[self.reader.present[rows]] if self.ensemble.head.is_partial else rows
+
+    def _answer(self, split: str) -> Answers:
+        arrays = {part.name: self.pack.array(part.name) for part in self.ensemble.inputs}
+        batches = cut_batches(self.pack, self._rows(split), self.spec.batch_size)
+        with self._stage("predict"):
+            return answer(self.ensemble, arrays, batches, self.reader, self.session.stop.check)
+
+    def _labels(self, answers: Answers) -> Array:
+        return self.pack.labels(self.ensemble.target.name)[answers.rows]
+
+    def _calibrate(self, validation: Answers, test: Answers) -> dict[str, Any]:
+        """Fits the ensemble's temperature on validation; what it changes is told as it was before."""
+        if self.spec.calibration == "none" or not len(validation):
+            return {"method": "none"}
+        if not self.is_classifier:
+            return {"method": "none", "note": "A temperature is fitted for one class per sample only."}
+        before = {name: self._score(part, part.evidence) for name, part in (("validation", validation), ("test", test))}
+        temperature = fit_temperature(validation.logits, self._labels(validation))
+        self.ensemble = self.ensemble.set_temperature(temperature)
+        return {
+            "method": "temperature",
+            "temperature": temperature,
+            "fitted_on": "validation",
+            "validation_ece_before": before["validation"]["ece"] if before["validation"] else None,
+            "before": {name: {key: found[key] for key in TUNED} if found else None for name, found in before.items()},
+        }
+
+    def _score(self, answers: Answers, evidence: tuple[Evidence, ...]) -> dict[str, Any] | None:
+        """Scores of a split with intervals by block; None where it is empty."""
+        if not len(answers):
+            return None
+        self.session.stop.check()
+        with self._stage("scores"):
+            blocks = take_blocks(self.pack, answers.rows)
+            return self.ensemble.head.score(evidence, blocks, self.spec.seed, self.spec.resamples)
+
+    def _score_baselines(self, test: Answers) -> dict[str, Any]:
+        """Fields `baselines` and `difference`; baselines know one class per sample only."""
+        scores: dict[str, Any] = {}
+        differences: dict[str, Any] = {}
+        for name in self.spec.baselines if len(test) and self.is_classifier else ():
+            self.session.stop.check()
+            with self._stage(name):
+                evidence = replace_answer(test, self.ensemble, self._fit_baseline(name, test.rows), self.reader)
+            scores[name] = self._score(test, evidence)
+            differences[f"cnn_minus_{name}"] = self._compare(test, evidence)
+        return {"baselines": scores, "difference": differences}
+
+    def _fit_baseline(self, name: str, rows: Rows) -> Array:
+        """Its probabilities for these rows of the test split."""
+        known = baselines.find(name)  # imported only now, after training: scikit-learn takes seconds
+        names = [part.name for part in self.ensemble.inputs]
+        found = known.fit_predict(
+            self.pack, names, self.spec.seed, target=self.ensemble.target.name, jobs=self.spec.threads
+        )
+        return found[np.searchsorted(self.pack.indices("test", having=names), rows)]
+
+    def _compare(self, test: Answers, other: tuple[Evidence, ...]) -> dict[str, Any]:
+        with self._stage("scores"):
+            blocks = take_blocks(self.pack, test.rows)
+            words = (self.metric, blocks, self.spec.seed, self.spec.resamples)
+            return {"metric": self.metric, **self.ensemble.head.compare(test.evidence, other, *words)}
+
+    def _find_guards(self, validation: Answers) -> Safeguards:
+        """Thresholds from validation."""
+        if not self.is_classifier:
+            words = {"conformal": self.spec.conformal, "out_of_domain": self.spec.out_of_domain != "none"}
+            return Safeguards(notes={key: "Only for one class per sample." for key, asked in words.items() if asked})
+        if not len(validation):
+            none = "There are no validation samples to calibrate on."
+            return Safeguards(notes={"conformal": none, "out_of_domain": none})
+        cities = take(self.pack, "city", validation.rows)
+        truth = self._labels(validation)
+        return calibrate(self.spec, validation.join("probability"), validation.logits, truth, cities)
+
+    def _can_flag(self, guards: Safeguards, test: Answers) -> bool:
+        return len(test) > 0 and (guards.sets is not None or guards.threshold is not None)
+
+    def _describe_doubts(self, answers: Mapping[str, Answers]) -> dict[str, Any]:
+        """Field `uncertainty`: members, mean doubts by split, and whether doubt tells wrong answers from right ones."""
+        names = [self._name(network.checkpoint) for network in self.ensemble.networks]
+        found = describe_members(self.ensemble, names)
+        for split, part in answers.items():
+            doubts = part.join_doubts()
+            if not len(part) or not doubts:
+                continue
+            values = np.stack(list(doubts.values()), axis=1)
+            blocks = take_blocks(self.pack, part.rows)
+            means = estimate_ratios(values, None, blocks, seed=self.spec.seed, resamples=self.spec.resamples)
+            found[split] = dict(zip(doubts, means, strict=True))
+            if self.is_classifier:
+                found[split]["auroc_of_errors"] = self._separate_errors(part, doubts["entropy"], blocks)
+        return {"uncertainty": found}
+
+    def _separate_errors(self, answers: Answers, entropy: Array, blocks: list[str]) -> dict[str, Any]:
+        is_wrong = answers.join("probability").argmax(axis=1) != self._labels(answers)
+        own = np.asarray(blocks, dtype=object)
+        return dict(
+            out_of_domain.measure_separation(
+                entropy[~is_wrong],
+                entropy[is_wrong],
+                known_blocks=own[~is_wrong],
+                strange_blocks=own[is_wrong],
+                seed=self.spec.seed,
+                resamples=self.spec.resamples,
+            )
+        )
+
+    def _describe_guards(
+        self, guards: Safeguards, validation: Answers, test: Answers, flags: Mapping[str, Array]
+    ) -> dict[str, Any]:
+        """Fields `conformal` and `out_of_domain`."""
+        blocks = take_blocks(self.pack, test.rows)
+        measured = None
+        if "set" in flags:
+            codes, words = self.ensemble.target.codes, {"seed": self.spec.seed, "resamples": self.spec.resamples}
+            measured = conformal.measure_sets(flags["set"], self._labels(test), blocks=blocks, codes=codes, **words)
+        scores = {}
+        if guards.threshold is not None:
+            known = guards.apply(validation.join("probability"), validation.logits)["out_of_domain"]
+            scores = {"validation": known, "test": flags.get("out_of_domain", np.zeros(0))}
+        outliers = describe_outliers(guards, self.spec, scores, blocks, self._find_unseen(test))
+        if "is_outlier" in flags and guards.threshold is not None:
+            columns = self._list_columns(test)
+            outliers["outliers"] = list_outliers(flags["out_of_domain"], guards.threshold, columns)
+        return {"conformal": describe_sets(guards, self.spec, measured), "out_of_domain": outliers}
+
+    def _find_unseen(self, test: Answers) -> Array | None:
+        """Which test samples are of a class that the network was never shown; None where that is not known."""
+        if not self.is_classifier or not self._is_own_pack():
+            return None
+        labels = self.pack.labels(self.ensemble.target.name)
+        return np.asarray(~np.isin(self._labels(test), labels[self.pack.indices("train")]))
+
+    def _list_columns(self, test: Answers) -> dict[str, list[Any]]:
+        """What is told of a test sample by name."""
+        codes = self.ensemble.target.codes
+        answers = test.join("probability").argmax(axis=1)
+        return {
+            "id": take(self.pack, "id", test.rows),
+            "city": take(self.pack, "city", test.rows),
+            "label": [codes[label] for label in self._labels(test)],
+            "answer": [codes[label] for label in answers],
+        }
+
+    def _score_groups(self, test: Answers, flags: Mapping[str, Array]) -> dict[str, Any]:
+        own: dict[str, Array] = {}
+        if "set" in flags:
+            own["coverage"] = flags["set"][np.arange(len(test)), self._labels(test)]
+        if "is_outlier" in flags:
+            own["flagged"] = flags["is_outlier"]
+        self.session.stop.check()
+        with self._stage("scores"):
+            return score_groups(self.ensemble.head, test, self.pack, self.spec, self.metric, own)
+
+    def _write_samples(self, test: Answers, flags: Mapping[str, Array]) -> str:
+        """All of this for each test sample, as arrays by name in a file; its name, or none where there are none."""
+        doubts = test.join_doubts()
+        if not len(test) or not (doubts or flags):
+            return ""
+        arrays: dict[str, Array] = {"id": np.array(take(self.pack, "id", test.rows), dtype=np.str_), **doubts, **flags}
+        if self.is_classifier:
+            arrays |= {"label": self._labels(test), "probability": test.join("probability")}
+        path = self.session.folder / SAMPLES_FILE
+        part = path.with_name(path.name + ".part")
+        with open(part, "wb") as file:
+            np.savez(file, **arrays)
+        part.replace(path)
+        return SAMPLES_FILE
+
+    def _is_own_pack(self) -> bool:
+        """Whether every member was taught with this very pack."""
+        return all(one.checkpoint.words.pack_sha256 == self.pack.sha256 for one in self.ensemble.networks)
+
+    def describe_protocol(self) -> dict[str, Any]:
+        """Field `protocol`: whether the test is of cities that were not trained in."""
+        return describe_protocol(self.pack, self._is_own_pack())
+
+    def _name(self, checkpoint: Checkpoint) -> str:
+        """A checkpoint's file, relative to the folder where it lies in it."""
+        path, folder = checkpoint.path.resolve(), self.session.folder.resolve()
+        return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
