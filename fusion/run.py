@@ -15,6 +15,7 @@ from fusion import registry, task
 from fusion.errors import SpecError, UnknownKindError
 
 Event = Literal["start", "step", "epoch", "checkpoint", "done", "failed", "cancelled"]
+Split = Literal["validation", "test"]
 OutOfDomain = Literal["none", "energy", "dirichlet"]
 Words = TypeVar("Words")
 
@@ -36,7 +37,8 @@ class RunSpec:
     read. `ema` is the decay of the averaged weights that are scored, `patience` the epochs without a better validation
     after which a run ends, `gradient_clip` the longest gradient, `mixup` the parameter of Beta(a, a) by which two
     samples are mixed, `cutout` the side in pixels of the square that is blanked; 0 leaves each of them out. `balance`
-    draws each class equally often.
+    draws each class equally often. `scored` are the splits that the report is about: a trial of a search leaves the
+    test alone.
     """
 
     task: str
@@ -64,6 +66,7 @@ class RunSpec:
     order: Literal["auto", "whole", "blocks"] = "auto"
     select_by: Literal["metric", "loss", "last"] = "metric"
     calibration: Literal["none", "temperature"] = "none"
+    scored: tuple[Split, ...] = ("validation", "test")
     baselines: tuple[str, ...] = ("majority_class", "random_forest")
     resamples: int = 500
     seed: int = 0
@@ -116,6 +119,7 @@ class EvaluateSpec:
     conformal_by: Literal["sample", "city"] = "sample"
     out_of_domain: OutOfDomain = "none"
     by: Literal["none", "city", "culture_zone"] = "city"
+    scored: tuple[Split, ...] = ("validation", "test")
     baselines: tuple[str, ...] = ("majority_class", "random_forest")
     resamples: int = 500
     seed: int = 0
