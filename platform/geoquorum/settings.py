@@ -131,12 +131,30 @@ GEOQUORUM_CACHE = Path(env("GEOQUORUM_CACHE", default=str(GEOQUORUM_HOME / "cach
 BASEMAP_TILES_URL = env("BASEMAP_TILES_URL", default="")
 BASEMAP_ATTRIBUTION = env("BASEMAP_ATTRIBUTION", default="")
 
+# A run's scalars, spec and report go there as well (geoquorum.training.mirrors); nothing is read from there.
+TENSORBOARD_DIR = env("TENSORBOARD_DIR", default="")
+MLFLOW_TRACKING_URI = env("MLFLOW_TRACKING_URI", default="")
+
 # What one person may cast: this many votes a second, and a burst of thirty for a queue that waited for the network.
 VOTES_PER_S = env.float("GEOQUORUM_VOTES_PER_S", default=3.0)
 
 # Jobs: the row in PostgreSQL is the record, the broker only wakes a worker up.
 JOB_LEASE_S = env.int("GEOQUORUM_LEASE_S", default=30)
 JOB_LONGEST_S = env.int("GEOQUORUM_LONGEST_JOB_S", default=24 * 3600)
+# Beyond a tenth of its limit a job has so long to stop by itself; then its process is killed.
+JOB_GRACE_S = env.float("GEOQUORUM_JOB_GRACE_S", default=12.0)
+JOB_HARD_LIMIT_S = int(JOB_LONGEST_S * 1.1 + JOB_GRACE_S)
+# After so long a Redis broker hands a message out a second time; of several programs the shortest counts.
+BROKER_VISIBILITY_S = env.int("GEOQUORUM_VISIBILITY_TIMEOUT_S", default=JOB_HARD_LIMIT_S + 600)
+if BROKER_VISIBILITY_S <= JOB_HARD_LIMIT_S:
+    raise ImproperlyConfigured(
+        f"GEOQUORUM_VISIBILITY_TIMEOUT_S is {BROKER_VISIBILITY_S} s, but the longest job may take {JOB_HARD_LIMIT_S} s "
+        "(GEOQUORUM_LONGEST_JOB_S, a tenth more, and a grace): a broker would hand it out a second time while it runs. "
+        "Raise the one or lower the other."
+    )
+# Runs of one user that wait or run at the same time; and what one run may write.
+ACTIVE_RUNS = env.int("GEOQUORUM_ACTIVE_RUNS", default=16)
+RUN_FOLDER_BYTES = env.int("GEOQUORUM_RUN_FOLDER_MB", default=50_000) * 1_000_000
 # What `manage.py reap` does at each turn, in order, each answering with how much it changed.
 HOUSEKEEPING = [
     "geoquorum.queue.services.reap",
@@ -161,17 +179,18 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# RabbitMQ closes a channel whose message is unacknowledged for its consumer_timeout (30 minutes unless it is told
+# otherwise); a worker that did not open another would end, and every long run with it.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+# Limits are kept by the job's own row (queue.work); this is for a process that cannot even do that.
+CELERY_TASK_TIME_LIMIT = JOB_HARD_LIMIT_S + 60
+# A request that enqueues must not wait for a broker that is away: the reaper publishes later.
+_ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {
-        "visibility_timeout": int(JOB_LONGEST_S * 1.1),
-        "socket_connect_timeout": 2,
-        "socket_timeout": 20,
-        # A request that enqueues must not wait for a broker that is away: the reaper publishes later.
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_step": 0,
-    }
+    {"visibility_timeout": BROKER_VISIBILITY_S, "socket_connect_timeout": 2, "socket_timeout": 20, **_ONE_TRY}
     if CELERY_BROKER_URL.startswith("redis")
+    else {"confirm_publish": True, **_ONE_TRY}
+    if CELERY_BROKER_URL.startswith("amqp")
     else {}
 )
 

@@ -15,11 +15,13 @@ from fusion.run import CANCELLED, DONE, RunReport, RunSpec, read_json
 from geoquorum.accounts.models import User
 from geoquorum.accounts.services import record
 from geoquorum.queue.models import Job, JobState
-from geoquorum.queue.services import Cancelled, Claim, Retry, TimeLimit, enqueue, request_cancel
+from geoquorum.queue.services import Cancelled, Claim, Retry, TimeLimit, cancel_parts, enqueue, request_cancel
 from geoquorum.releases.models import BuildState, DatasetVersion
 from geoquorum.training.files import hash_file
 from geoquorum.training.launcher import Event, Outcome, launch
+from geoquorum.training.mirrors import Mirrors, mirror_run
 from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
+from geoquorum.training.pruning import refuse_hopeless
 
 RUN_LIMIT_S = 12 * 3600
 KEPT_POINTS = 400
@@ -29,22 +31,9 @@ def start_run(
     *, version: DatasetVersion, task: str, by: User | None, changes: Mapping[str, Any] | None = None, name: str = ""
 ) -> Run:
     """Queues one training of a task on a READY version; `changes` are fields of the RunSpec."""
-    if version.state != BuildState.READY:
-        raise SpecError(f"Version {version} is {version.get_state_display()}: only a ready version can be trained on.")
-    declared = tasks.find(task)
-    values = {**(changes or {}), "task": task, "pack": version.uri, "pack_sha256": version.sha256}
-    spec = RunSpec.from_json(values)
+    spec = read_spec(version=version, task=task, changes=changes)
     with transaction.atomic():
-        run = Run.objects.create(
-            project=version.project,
-            version=version,
-            name=(name or f"{declared.title} on {version}")[:120],
-            task=task,
-            spec=spec.to_json(),
-            seed=spec.seed,
-            created_by=by,
-        )
-        run.folder = str(settings.GEOQUORUM_DATA / "runs" / str(run.pk))
+        run = make_run(version=version, spec=spec, by=by, name=name)
         run.job = enqueue(
             "geoquorum.training.jobs.train",
             project=version.project,
@@ -53,8 +42,32 @@ def start_run(
             by=by,
             time_limit_s=RUN_LIMIT_S,
         )
-        run.save(update_fields=["folder", "job"])
+        run.save(update_fields=["job"])
         record(project=version.project, actor=by, action="run started", subject=f"run {run.pk}")
+    return run
+
+
+def read_spec(*, version: DatasetVersion, task: str, changes: Mapping[str, Any] | None = None) -> RunSpec:
+    """The spec of a task on a READY version with some fields changed; SpecError names what is wrong."""
+    if version.state != BuildState.READY:
+        raise SpecError(f"Version {version} is {version.get_state_display()}: only a ready version can be trained on.")
+    values = {**(changes or {}), "task": task, "pack": version.uri, "pack_sha256": version.sha256}
+    return RunSpec.from_json(values)
+
+
+def make_run(*, version: DatasetVersion, spec: RunSpec, by: User | None, name: str = "") -> Run:
+    """The row of a run with its folder, without a job yet."""
+    run = Run.objects.create(
+        project=version.project,
+        version=version,
+        name=(name or f"{tasks.find(spec.task).title} on {version}")[:120],
+        task=spec.task,
+        spec=spec.to_json(),
+        seed=spec.seed,
+        created_by=by,
+    )
+    run.folder = str(settings.GEOQUORUM_DATA / "runs" / str(run.pk))
+    run.save(update_fields=["folder"])
     return run
 
 
@@ -63,6 +76,7 @@ def cancel_run(*, run: Run, by: User | None) -> None:
     if run.is_over or run.job is None:
         return
     request_cancel(run.job)
+    cancel_parts(run.job)  # trials of a search
     settle()
     record(project=run.project, actor=by, action="run cancelled", subject=f"run {run.pk}")
 
@@ -77,13 +91,14 @@ def execute_run(job: Job, claim: Claim) -> dict[str, Any]:
     Run.objects.filter(pk=run.pk).update(
         state=RunState.RUNNING, started_at=run.started_at or timezone.now(), reason="", finished_at=None
     )
-    follower = _Follower(run=run, claim=claim)
-    try:
-        outcome = launch(folder, "train", spec, watch=follower.watch)
-    except (Cancelled, TimeLimit) as end:
-        _end(run, RunState.CANCELLED if isinstance(end, Cancelled) else RunState.FAILED, str(end))
-        raise
-    return _conclude(run, outcome, follower, job, claim)
+    with mirror_run(run) as mirrors:
+        follower = _Follower(run=run, claim=claim, mirrors=mirrors)
+        try:
+            outcome = launch(folder, "train", spec, watch=follower.watch)
+        except (Cancelled, TimeLimit) as end:
+            end_run(run, RunState.CANCELLED if isinstance(end, Cancelled) else RunState.FAILED, str(end))
+            raise
+        return _conclude(run, outcome, follower, job, claim)
 
 
 def settle() -> int:
@@ -98,21 +113,23 @@ def settle() -> int:
 
 def _conclude(run: Run, outcome: Outcome, follower: "_Follower", job: Job, claim: Claim) -> dict[str, Any]:
     if outcome.code == DONE:
-        return _record_report(run, Path(run.folder), follower, claim)
+        return record_report(run, Path(run.folder), claim, progress=follower.progress)
     if outcome.code == CANCELLED or outcome.code < 0:
         is_last = job.attempts >= job.max_attempts
-        _end(run, RunState.FAILED if is_last else RunState.QUEUED, outcome.cause)
+        end_run(run, RunState.FAILED if is_last else RunState.QUEUED, outcome.cause)
         raise Retry(outcome.cause)
-    _end(run, RunState.FAILED, outcome.cause)
+    end_run(run, RunState.FAILED, outcome.cause)
     raise SpecError(outcome.cause)
 
 
-def _end(run: Run, state: RunState, reason: str) -> None:
+def end_run(run: Run, state: RunState, reason: str) -> None:
+    """How a run stands and why; with the time where it is over."""
     is_over = state in (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
     Run.objects.filter(pk=run.pk).update(state=state, reason=reason, finished_at=timezone.now() if is_over else None)
 
 
-def _record_report(run: Run, folder: Path, follower: "_Follower", claim: Claim) -> dict[str, Any]:
+def record_report(run: Run, folder: Path, claim: Claim, *, progress: Mapping[str, Any]) -> dict[str, Any]:
+    """The report in a run's folder into its rows: checkpoint, scores, state."""
     values = read_json(folder / "report.json")
     report = RunReport.from_json(values)
     weights = folder / report.checkpoint
@@ -136,7 +153,7 @@ def _record_report(run: Run, folder: Path, follower: "_Follower", claim: Claim) 
             device=report.device[:120],
             code_revision=report.code_revision[:60],
             finished_at=timezone.now(),
-            progress=follower.progress | {"share": 1.0},
+            progress={**progress, "share": 1.0},
         )
         if report.test is not None:
             _record_scores(run, report, checkpoint)
@@ -180,24 +197,29 @@ def _record_scores(run: Run, report: RunReport, checkpoint: Checkpoint) -> None:
 class _Follower:
     """Copies a child's events into the run's row, thinned to what a page can draw, and renews the claim."""
 
-    def __init__(self, *, run: Run, claim: Claim) -> None:
-        self.run, self.claim = run, claim
+    def __init__(self, *, run: Run, claim: Claim, mirrors: Mirrors) -> None:
+        self.run, self.claim, self.mirrors = run, claim, mirrors
         self.points: list[Event] = list(run.events)
         self.progress: dict[str, Any] = dict(run.progress)
 
     def watch(self, events: list[Event]) -> None:
-        """Takes new events; raises Interrupted when the claim is lost, cancelled or out of time."""
+        """Takes new events; raises Interrupted when claim or time is lost, on a cancel, and where a trial is pruned."""
         self.claim.check()
+        self.mirrors.take(events)
         for event in events:
             if event["event"] == "start":  # what an earlier attempt did after its last checkpoint is done again
                 self.points = [point for point in self.points if point["step"] <= event["step"]]
-        shown = [event for event in events if event["event"] in ("step", "epoch")]
+        shown = [event for event in events if event["event"] in ("start", "step", "epoch")]
         if not shown:
             return
         self.points = thin(self.points + shown)
         self.progress |= {key: value for key, value in shown[-1].items() if key != "event"}
+        if self.mirrors.warnings:
+            self.progress["mirrors"] = dict(self.mirrors.warnings)
         Run.objects.filter(pk=self.run.pk).update(events=self.points, progress=self.progress)
         self.claim.progress(float(self.progress.get("share", 0.0)), f"epoch {self.progress.get('epoch', 0)}")
+        if self.run.parent_id and any(event["event"] == "epoch" for event in shown):
+            refuse_hopeless(self.run, self.points)
 
 
 def thin(points: list[Event]) -> list[Event]:
