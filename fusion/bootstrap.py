@@ -82,6 +82,16 @@ def estimate_ratios(
     return [find_interval(column) for column in divide(*np.split(sums, 2, axis=1)).T]
 
 
+def sum_draws(
+    values: npt.ArrayLike, blocks: Sequence[Any] | npt.ArrayLike, *, seed: int = 0, resamples: int = 500
+) -> FloatArray:
+    """Sums [draws, m] of per-sample values [n, m] over each draw of blocks; row 0 is the sample itself."""
+    given = np.asarray(values, dtype=np.float64)
+    block = number_blocks(blocks, len(given))
+    draws = Draws(n_blocks=int(block.max()) + 1, resamples=resamples, seed=seed)
+    return np.concatenate(list(_sum_blocks(given, block, draws)))
+
+
 def _sum_blocks(values: FloatArray, block: IntArray, draws: Draws) -> Iterator[FloatArray]:
     per_block = np.zeros((draws.n_blocks, values.shape[1]))
     np.add.at(per_block, block, values)
