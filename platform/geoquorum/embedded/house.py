@@ -5,6 +5,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
+from fusion.errors import BadInputError
+from geoquorum.queue.devices import list_devices
+
 from . import ports
 from .errors import EmbeddedError
 from .parts import MANAGE, child_environment, housekeeping, web, worker
@@ -37,10 +40,17 @@ def start_all(
     supervisor.start(
         web(home, port, surroundings),
         worker(home, "data", 1 if (os.cpu_count() or 1) < 4 else 2, surroundings),
-        worker(home, "training", 1, surroundings),
+        worker(home, "training", len(_find_devices(surroundings)), surroundings),
         housekeeping(home, surroundings),
     )
     return f"http://127.0.0.1:{port}/"
+
+
+def _find_devices(surroundings: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        return list_devices(surroundings)
+    except BadInputError as error:
+        raise EmbeddedError(str(error)) from error
 
 
 def migrate(surroundings: Mapping[str, str]) -> None:

@@ -56,7 +56,7 @@ def worker(home: Path, queue: str, concurrency: int, surroundings: Mapping[str, 
         address=f"{concurrency} at a time",
         environment=surroundings,
         cwd=os.getcwd(),
-        grace_s=4.0,
+        grace_s=12.0,  # a training keeps a checkpoint first
     )
 
 

@@ -129,6 +129,16 @@ def end_marked(name: str, value: str) -> int:
     return len(marked)
 
 
+def end_descendants(pid: int) -> int:
+    """Kill -9 every process that this one started, and those that they started. How many there were."""
+    parents, family = _parents(), {pid}
+    while grown := {child for child, parent in parents.items() if parent in family} - family:
+        family |= grown
+    for one in family - {pid}:
+        _send(one, signal.SIGKILL)
+    return len(family) - 1
+
+
 def _environment(pid: int) -> list[bytes]:
     try:
         return (PROC / str(pid) / "environ").read_bytes().split(b"\0")

@@ -43,8 +43,6 @@ def publish(job: Job) -> bool:
             job.kind,
             [str(job.id)],
             queue=job.queue,
-            soft_time_limit=job.time_limit_s,
-            time_limit=hard_limit_s(job),
             retry=False,
             ignore_result=True,
         )
@@ -55,11 +53,6 @@ def publish(job: Job) -> bool:
     return True
 
 
-def hard_limit_s(job: Job) -> int:
-    """A tenth more than the limit at which the job itself is told; then its process is killed."""
-    return int(job.time_limit_s * 1.1) + 5
-
-
 def publish_missing(now: datetime) -> int:
     """Publish what nobody published, and again what seems lost. How many were sent; stops at the first refusal."""
     unpublished = Q(published_at=None, created_at__lt=now - OWN_CHANCE)
@@ -67,6 +60,12 @@ def publish_missing(now: datetime) -> int:
     lost = Q(queue__in=_empty_queues(now), published_at__lt=now - LOST_AFTER)
     waiting = Job.objects.filter(unpublished | doubted | lost, state=JobState.QUEUED)
     return _publish_all(waiting.order_by("-priority", F("published_at").asc(nulls_first=True), "created_at")[:500])
+
+
+def publish_waiting(queue: str, count: int) -> int:
+    """Wake up workers for devices that became free: jobs of the queue that were put off. How many were sent."""
+    waiting = Job.objects.filter(queue=queue, state=JobState.QUEUED, published_at=None, devices__gt=0)
+    return _publish_all(waiting.order_by("-priority", "created_at")[:count])
 
 
 def _publish_all(jobs: Iterable[Job]) -> int:

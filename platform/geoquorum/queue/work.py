@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import math
 import os
+import signal
 import socket
 import threading
 import time
@@ -10,14 +12,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from fusion.errors import GeoquorumError
-from geoquorum.embedded.processes import end_marked
-from geoquorum.queue import claims
+from geoquorum.embedded.processes import end_descendants, end_marked
+from geoquorum.queue import claims, outbox, shutdown
 from geoquorum.queue.models import Job
+from geoquorum.queue.slots import list_devices_of
 
 log = logging.getLogger(__name__)
 JOB_MARK = "GEOQUORUM_JOB"
@@ -27,11 +29,16 @@ DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class Claim:
-    """What a service sees of its job: `.progress()`, `.check()`, `.lock()`."""
+    """What a service sees of its job: `.progress()`, `.check()`, `.lock()`, and the `.devices` it may use.
 
-    def __init__(self, job: Job) -> None:
+    With `is_own_process` the process does nothing but this job, and is killed at the hard limit.
+    """
+
+    def __init__(self, job: Job, *, is_own_process: bool = False) -> None:
         self.job = job
+        self.devices = list_devices_of(job) if job.devices else ()
         self._limit = time.monotonic() + job.time_limit_s
+        self._hard_limit = time.monotonic() + job.hard_limit_s if is_own_process else math.inf
         self._lease_end = time.monotonic() + settings.JOB_LEASE_S
         self._news: dict[str, Any] = {}
         self._wake = threading.Event()
@@ -49,11 +56,13 @@ class Claim:
         self.check()
 
     def check(self) -> None:
-        """Call it often, it costs nothing: raises Cancelled, TimeLimit or LeaseLost when the work should stop."""
+        """Call it often, it costs nothing: raises one of claims.Interrupted when the work should stop."""
         if self._stop_reason:
             raise self._stop_reason
+        if shutdown.is_asked():
+            raise claims.GivenBack("The worker is being stopped.")
         if time.monotonic() > self._limit:
-            raise claims.TimeLimit(f"Took longer than its limit of {self.job.time_limit_s} s.")
+            raise claims.TimeLimit(claims.describe_timeout(self.job))
 
     def lock(self) -> None:
         """First thing inside the transaction that writes the effect: LeaseLost when someone else has the job."""
@@ -77,20 +86,31 @@ class Claim:
     def _keep_beating(self) -> None:
         pause = min(LONGEST_BEAT_S, settings.JOB_LEASE_S / 3)
         try:
-            while not self._is_over.wait(SHORTEST_BEAT_S) and self._stop_reason is None:
+            while not self._is_over.wait(SHORTEST_BEAT_S):
                 self._wake.wait(pause - SHORTEST_BEAT_S if pause > SHORTEST_BEAT_S else 0)
                 self._wake.clear()
-                if not self._is_over.is_set():
+                if time.monotonic() > self._hard_limit and not self._is_over.is_set():
+                    self._end_by_force()
+                if not self._is_over.is_set() and self._stop_reason is None:
                     self._beat()
         finally:
             connection.close()
+
+    def _end_by_force(self) -> None:
+        """The work did not stop when it was told to: its end is written, then its processes go, this one last."""
+        log.error("%s %s ignores its limit of %s s: killed", self.job.kind, self.job.id, self.job.time_limit_s)
+        with contextlib.suppress(claims.LeaseLost, DatabaseError):  # then the reaper writes it
+            claims.fail(self.job, f"{claims.describe_timeout(self.job)} It did not stop by itself and was killed.")
+        end_marked(JOB_MARK, str(self.job.id))
+        end_descendants(os.getpid())
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _beat(self) -> None:
         news, self._news = self._news, {}
         try:
             claims.renew(self.job, **news)
             self._lease_end = time.monotonic() + settings.JOB_LEASE_S
-        except (claims.LeaseLost, claims.Cancelled) as reason:
+        except claims.Interrupted as reason:
             self._stop_reason = reason
         except DatabaseError as error:
             self._news = news | self._news
@@ -103,17 +123,31 @@ class Claim:
 Service = Callable[[Job, Claim], dict[str, Any] | None]
 
 
-def run_claimed(job_id: str | uuid.UUID, service: Service) -> None:
-    """Claim the job, run the service, write how it ended. Returns quietly when someone else has the job."""
-    job = claims.claim_job(job_id, worker_name())
+def run_claimed(job_id: str | uuid.UUID | Job, service: Service) -> None:
+    """Claim the job, run the service, write how it ended. Returns quietly when someone else has the job.
+
+    A Job is one that this process has claimed already (turns.claim_turn), and that it may be killed for.
+    """
+    job = job_id if isinstance(job_id, Job) else _claim(job_id)
     if job is None:
         log.info("job %s is not waiting: nothing to do", job_id)
         return
     end_marked(JOB_MARK, str(job.id))  # what an earlier attempt may have left running on this machine
-    claim = Claim(job)
+    claim = Claim(job, is_own_process=isinstance(job_id, Job))
     with claim.beating(), _marked(job):
         end = _outcome(job, claim, service)
+    end_marked(JOB_MARK, str(job.id))  # and what this one left
     _write_end(job, end)
+    if claim.devices:
+        outbox.publish_waiting(job.queue, len(claim.devices))
+
+
+def _claim(job_id: str | uuid.UUID) -> Job | None:
+    try:
+        return claims.claim_job(job_id, worker_name())
+    except claims.NoDevice as busy:
+        log.info("%s", busy)
+        return None
 
 
 def worker_name() -> str:
@@ -126,13 +160,15 @@ def _outcome(job: Job, claim: Claim, service: Service) -> Callable[[], None]:
     try:
         result = service(job, claim)
         return lambda: claims.finish(job, result)
+    except claims.GivenBack:
+        return lambda: claims.give_back(job)
     except claims.LeaseLost as lost:
         log.warning("%s", lost)
         return lambda: None
     except claims.Cancelled:
         return lambda: claims.cancel(job)
-    except SoftTimeLimitExceeded:
-        return lambda: claims.fail(job, f"Took longer than its limit of {job.time_limit_s} s.")
+    except claims.Paused:
+        return lambda: claims.pause(job)
     except claims.Retry as error:
         again = str(error)
         return lambda: claims.fail(job, again, retry=True)

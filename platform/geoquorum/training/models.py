@@ -8,13 +8,17 @@ from django.utils.translation import gettext_lazy as _
 class RunState(models.TextChoices):
     QUEUED = "queued", _("queued")
     RUNNING = "running", _("running")
+    PAUSED = "paused", _("paused")
     DONE = "done", _("done")
     FAILED = "failed", _("failed")
     CANCELLED = "cancelled", _("cancelled")
 
 
 class Run(models.Model):
-    """One training of one task on one version. `spec` is the whole truth of it; `folder` holds its files."""
+    """One training of one task on one version. `spec` is the whole truth of it; `folder` holds its files.
+
+    `processes` share its work, each on a device of its own; the curve is the same for any number of them.
+    """
 
     project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="runs")
     version = models.ForeignKey("releases.DatasetVersion", on_delete=models.PROTECT, related_name="runs")
@@ -24,6 +28,7 @@ class Run(models.Model):
     task = models.CharField(max_length=60)
     spec = models.JSONField()
     seed = models.BigIntegerField(default=0)
+    processes = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=RunState, default=RunState.QUEUED)
     reason = models.TextField(blank=True)
     folder = models.TextField(blank=True)
