@@ -18,6 +18,7 @@ Dimension = Literal["time", "z", "band", "y", "x", "point", "byte"]
 Times = Literal["none", "one", "any"]
 Shown = Literal["value", "amplitude", "power", "phase", "relief", "classes"]
 Limits = Literal["fixed", "own"]
+Symmetries = Literal["all", "turns", "mirror", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,9 @@ class Modality:
     `dims` are of one sample; where `times` is "any", an array may have a time axis before the others, of seasons or
     dates. `classes` are the codes of a raster that holds classes. `facts` name what each sample says beside its array,
     with the unit in the name. `has_own_bands` is true where the bands are those of each file (fusion.spectrum).
-    `media_type` is what bytes of text are, `no_picture` why there is no quicklook where there is none.
+    `media_type` is what bytes of text are, `no_picture` why there is no quicklook where there is none. `symmetries`
+    are those under which a sample is still one that the sensor could have taken: all eight of a square (what is seen
+    from above), turns by quarters alone, left for right alone (what has an up), or none.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Modality:
     has_own_bands: bool = False
     media_type: str = ""
     no_picture: str = ""
+    symmetries: Symmetries = "all"
     source: str = ""
 
     @property

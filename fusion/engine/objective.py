@@ -1,5 +1,6 @@
 """What an objective is: which target is learned, with which optimisers, and what one step does."""
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from fusion.engine.network import FusionNetwork
 from fusion.engine.option import Option
 from fusion.engine.parallel import Processes
 from fusion.engine.symmetries import Rows
+from fusion.engine.tally import ADVICE, DivergedError
 from fusion.engine.targets import TargetReader
 from fusion.pack import Pack
 from fusion.run import RunSpec
@@ -58,10 +60,17 @@ class Learner:
             return
         parameters = self.list_parameters(name)
         self.processes.sum_gradients(parameters)
+        self._check_gradients(parameters)
         if self.gradient_clip:
             self.processes.clip(parameters, self.gradient_clip)
         self.optimizers[name].step()
         self.optimizers[name].zero_grad(set_to_none=True)
+
+    def _check_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """DivergedError before a step that would spoil the weights; on a GPU the loop looks later, as it would wait."""
+        gradients = [part.grad for part in parameters if part.grad is not None]
+        if self.device.type == "cpu" and not math.isfinite(float(nn.utils.get_total_norm(gradients))):
+            raise DivergedError(f"The loss or its gradient is not finite after step {self.steps_done}. {ADVICE}")
 
     def list_parameters(self, name: str) -> list[nn.Parameter]:
         """What the optimiser called `name` changes."""

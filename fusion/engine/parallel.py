@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from fusion.errors import GeoquorumError, SpecError
+from fusion.engine.session import PeerLostError
+from fusion.errors import SpecError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}  # what processes agree on lies on the CPU: no wait for a GPU
-
-
-class ProcessesError(GeoquorumError):
-    """A process of a run went away, or never came."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +79,15 @@ class Processes:
         for gradient, summed in zip(gradients, whole.split([part.numel() for part in gradients]), strict=True):
             gradient.copy_(summed.view_as(gradient))
 
-    def share(self, rows: Any, unit: int = 1) -> Any:
-        """This process's rows: a run of neighbours, in whole pieces of `unit`, as even as may be."""
-        return split(rows, self.count, unit)[self.rank]
+    def share(self, rows: Any) -> Any:
+        """This process's rows: a run of neighbours, as even as may be."""
+        return split(rows, self.count)[self.rank]
+
+    def leave(self) -> None:
+        """Part from the others, once all are here; what is done from then on, each does alone."""
+        if self.count > 1:
+            _run_together(torch.distributed.barrier)
+            torch.distributed.destroy_process_group()
 
 
 def split(rows: Any, parts: int, unit: int = 1) -> list[Any]:
@@ -112,8 +115,11 @@ def join_processes(device: torch.device, *, is_half: bool) -> Processes:
 
 
 def _run_together(work: Any, *given: Any) -> None:
-    """A step that all processes take at once; ProcessesError where one is gone."""
+    """A step that all processes take at once; PeerLostError where one is gone."""
     try:
         work(*given)
     except RuntimeError as error:
-        raise ProcessesError(f"Another process of this run went away: {error}") from error
+        raise PeerLostError(
+            "Another process of this run went away without a word. Look at its machine's log; the last checkpoint is "
+            "kept, and the same command goes on from it."
+        ) from error

@@ -10,6 +10,7 @@ from fusion.run import RunSpec
 
 FLOOR = 0.01  # the last step's share of the peak rate
 ONE_CYCLE_RISE = 0.3  # Smith and Topin 2019: a third up, two thirds down
+STEPS = (0.5, 0.75)  # He et al. 2016: a tenth of the rate after half and after three quarters of the run
 
 
 def make_optimizer(spec: RunSpec, parameters: Iterable[nn.Parameter]) -> Optimizer:
@@ -27,6 +28,8 @@ def learning_rate_at(spec: RunSpec, share: float) -> float:
         return spec.learning_rate * (FLOOR + (1 - FLOOR) * share / rise)
     if spec.schedule == "constant":
         return spec.learning_rate
+    if spec.schedule == "step":
+        return spec.learning_rate * 0.1 ** sum(share >= step for step in STEPS)
     fall = (share - rise) / (1 - rise)
     return spec.learning_rate * (FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * fall)) / 2)
 

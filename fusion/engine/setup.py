@@ -1,21 +1,28 @@
 """What a training is made of, put together from its spec: pack, inputs, head, objective, network, batches."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
+from fusion import modality as modalities
 from fusion import task as tasks
 from fusion.engine import head as heads
 from fusion.engine import network as networks
 from fusion.engine import objective as objectives
+from fusion.engine.balancing import read_classes
+from fusion.engine.course import Course
 from fusion.engine.dataset import Reader, count_batches, is_read_by_blocks
 from fusion.engine.head import Head, TargetInfo
 from fusion.engine.network import FusionNetwork
 from fusion.engine.normalise import InputSpec, describe_inputs
 from fusion.engine.objective import Learner, Objective
 from fusion.engine.option import read_options
-from fusion.engine.parallel import join_processes
-from fusion.engine.symmetries import Rows
+from fusion.engine.parallel import Processes, join_processes
+from fusion.engine.shared_norm import share_statistics
+from fusion.engine.symmetries import Rows, list_allowed
 from fusion.errors import SpecError
 from fusion.pack import Pack
 from fusion.run import RunSpec, check_pack
@@ -24,7 +31,7 @@ from fusion.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A training before its first step; `rows` are the train split's, `batches` those of one epoch."""
+    """A training before its first step; `batches` are the steps of one epoch."""
 
     spec: RunSpec
     task: Task
@@ -34,20 +41,19 @@ class Setup:
     objective: Objective
     learner: Learner
     reader: Reader
-    rows: Rows
+    course: Course
     validation: Rows
     batches: int
-    by_blocks: bool
 
     @property
-    def is_square(self) -> bool:
-        height, width = self.inputs[0].shape[-2:]
-        return height == width
+    def rows(self) -> Rows:
+        """Those of the train split that are learned from."""
+        return self.course.rows
 
 
 def prepare_run(spec: RunSpec) -> Setup:
     """Everything that the first step needs; SpecError or PackError names what does not fit together."""
-    device = find_device(spec.device)
+    device = choose_device(spec.device)
     torch.set_num_threads(spec.threads)
     is_half = spec.precision == "bfloat16" or (spec.precision == "auto" and device.type == "cuda")
     processes = join_processes(device, is_half=is_half)
@@ -57,16 +63,14 @@ def prepare_run(spec: RunSpec) -> Setup:
     task = tasks.find(spec.task)
     inputs = describe_inputs(pack, spec.modalities)
     names = [part.name for part in inputs]
-    rows = pack.indices("train", having=names)
     kind, objective = heads.find(task.head), objectives.find(str(spec.objective["name"]))
     options = read_options("objective", {**kind.options, **objective.options}, spec.objective)
-    target = objective.describe_target(pack, spec, kind, task.scheme, inputs, options, rows)
+    train = pack.indices("train", having=names)
+    target = objective.describe_target(pack, spec, kind, task.scheme, inputs, options, train)
     head = heads.open_head(target)
     _check_output(spec, head, target)
-    torch.manual_seed(spec.seed)
-    network = FusionNetwork(spec.network, inputs, head.count_outputs(target))
-    network.place(device, channels_last=spec.channels_last)
-    parts = {name: part.to(device) for name, part in objective.make_parts(target, inputs, options).items()}
+    _check_mixing(spec, head, inputs)
+    learner = _make_learner(spec, objective, head, target, inputs, options, device, processes)
     learned = objective.open_target(pack, head, target, inputs)
     reader = Reader(
         arrays={name: pack.array(name) for name in names},
@@ -74,18 +78,18 @@ def prepare_run(spec: RunSpec) -> Setup:
         truth=head.open_truth(pack, target, inputs) if head.open_truth else learned,
         device=device,
     )
-    learner = Learner(
-        network=network,
-        head=head,
-        optimizers=objective.make_optimizers(network, parts, spec, options),
-        options=options,
-        device=device,
-        parts=parts,
-        processes=processes,
-        gradient_clip=spec.gradient_clip,
-    )
     rows, validation = (_choose_rows(pack, split, names, head, reader) for split in ("train", "validation"))
     _check_rows(rows, reader, pack)
+    course = Course(
+        spec=spec,
+        rows=rows,
+        classes=read_classes(pack, target)[rows] if spec.balance == "classes" else None,
+        symmetries=_list_symmetries(inputs),
+        by_blocks=is_read_by_blocks(spec.order, (pack.array(name) for name in names)),
+        rank=processes.rank,
+        count=processes.count,
+    )
+    _check_batch(spec, course)
     return Setup(
         spec=spec,
         task=task,
@@ -95,11 +99,59 @@ def prepare_run(spec: RunSpec) -> Setup:
         objective=objective,
         learner=learner,
         reader=reader,
-        rows=rows,
+        course=course,
         validation=validation,
         batches=count_batches(len(rows), spec.batch_size),
-        by_blocks=is_read_by_blocks(spec.order, (pack.array(name) for name in names)),
     )
+
+
+def _make_learner(
+    spec: RunSpec,
+    objective: Objective,
+    head: Head,
+    target: TargetInfo,
+    inputs: tuple[InputSpec, ...],
+    options: Mapping[str, Any],
+    device: torch.device,
+    processes: Processes,
+) -> Learner:
+    """The network with drawn weights, what else learns, and their optimisers."""
+    torch.manual_seed(spec.seed)
+    network = FusionNetwork(spec.network, inputs, head.count_outputs(target))
+    network.place(device, channels_last=spec.channels_last)
+    parts = {name: part.to(device) for name, part in objective.make_parts(target, inputs, options).items()}
+    if processes.count > 1:
+        for module in (network, *parts.values()):
+            share_statistics(module, device)
+    return Learner(
+        network=network,
+        head=head,
+        optimizers=objective.make_optimizers(network, parts, spec, options),
+        options=options,
+        device=device,
+        parts=parts,
+        processes=processes,
+        gradient_clip=spec.gradient_clip,
+    )
+
+
+def compile_architecture(network: FusionNetwork) -> None:
+    """Let torch compile what is computed between normalisation and outputs; names of weights stay."""
+    architecture = network.architecture
+    architecture.forward = torch.compile(architecture.forward)  # type: ignore[method-assign]
+
+
+def choose_device(name: str) -> torch.device:
+    """As `find_device`; of several processes on one machine each has its own GPU."""
+    found, place = find_device(name), int(os.environ.get("LOCAL_RANK", "0"))
+    if found.type != "cuda" or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return found
+    if found.index is not None or place >= torch.cuda.device_count():
+        raise SpecError(
+            f"device {name!r}: process {place} of this machine has no GPU of its own; {torch.cuda.device_count()} are "
+            "here. Say cuda, and start one process for each."
+        )
+    return torch.device("cuda", place)
 
 
 def find_device(name: str) -> torch.device:
@@ -113,6 +165,28 @@ def find_device(name: str) -> torch.device:
     if kind == "cuda" and (not has_cuda or int(number or 0) >= torch.cuda.device_count()):
         raise SpecError(f"device {name!r} is not on this machine. Say auto or cpu, or run where it is.")
     return torch.device(name)
+
+
+def _list_symmetries(inputs: tuple[InputSpec, ...]) -> tuple[int, ...]:
+    height, width = inputs[0].shape[-2:]
+    return list_allowed((modalities.find(part.modality) for part in inputs), is_square=height == width)
+
+
+def _check_mixing(spec: RunSpec, head: Head, inputs: tuple[InputSpec, ...]) -> None:
+    side = min(inputs[0].shape[-2:])
+    if spec.cutout >= 2 * side:
+        raise SpecError(f"cutout is {spec.cutout} pixels, which may blank all of {side}. Take less than {2 * side}.")
+    if spec.mixup and not head.mixes:
+        raise SpecError(f"mixup: two targets of head {head.name!r} have no mean. Set it to 0.")
+
+
+def _check_batch(spec: RunSpec, course: Course) -> None:
+    least, held = course.find_least(), min(spec.batch_size, len(course.rows))
+    if held < least:
+        raise SpecError(
+            f"batch_size: a step of {held} samples is too small for accumulate {spec.accumulate} and {course.count} "
+            f"processes{' with mixup, which takes pairs' if spec.mixup else ''}; take at least {least}."
+        )
 
 
 def _check_output(spec: RunSpec, head: Head, target: TargetInfo) -> None:

@@ -1,12 +1,19 @@
 """Running sums of loss and metric that cost no wait for the device, and the check that they are numbers."""
 
 import math
+import resource
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from fusion.engine.parallel import Processes
 from fusion.errors import GeoquorumError
+
+ADVICE = "Lower learning_rate, raise warm_up or set gradient_clip; the last good checkpoint is kept."
 
 
 class DivergedError(GeoquorumError):
@@ -14,41 +21,70 @@ class DivergedError(GeoquorumError):
 
 
 class Tally:
-    """Sums of loss and metric since the epoch and since the last event began; kept on the device until asked for."""
+    """Sums of loss and metric since the epoch and since the last event began, over all processes once asked for.
 
-    def __init__(self, device: torch.device) -> None:
-        self._epoch = torch.zeros(3, dtype=torch.float64, device=device)
-        self._window = torch.zeros(3, dtype=torch.float64, device=device)
+    They are kept on the device until then. A metric that is no number says nothing and is left out.
+    """
+
+    def __init__(self, device: torch.device, processes: Processes | None = None) -> None:
+        self._processes = processes or Processes()
+        self._epoch = torch.zeros(4, dtype=torch.float64, device=device)
+        self._window = torch.zeros(4, dtype=torch.float64, device=device)
         self._since = time.monotonic()
+        self._waited_s = 0.0
 
     def add(self, loss: Tensor, value: Tensor, count: int) -> None:
         """One batch's means."""
-        part = torch.stack([loss.double() * count, value.double() * count, torch.full_like(loss, count).double()])
+        known = torch.isfinite(value).double() * count
+        part = torch.stack(
+            [loss.double() * count, torch.nan_to_num(value.double()) * known, torch.full_like(known, count), known]
+        )
         self._epoch += part
         self._window += part
 
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """Time in which nothing is learned because a batch is not there yet."""
+        started = time.monotonic()
+        yield
+        self._waited_s += time.monotonic() - started
+
     def check(self, step: int) -> None:
         """DivergedError once any loss of the epoch was not finite: a sum forgets no NaN."""
-        if not math.isfinite(float(self._epoch[0])):
-            raise DivergedError(
-                f"The loss is not finite at step {step}. Lower learning_rate or raise warm_up; "
-                "the last good checkpoint is kept."
-            )
+        if not math.isfinite(float(self._processes.sum(self._epoch.clone())[0])):
+            raise DivergedError(f"The loss is not finite at step {step}. {ADVICE}")
 
     def mean_epoch(self) -> tuple[float, float]:
         """Mean loss and metric of the epoch so far; NaN before the first batch."""
-        loss, value, count = self._epoch.tolist()
-        return (loss / count, value / count) if count else (math.nan, math.nan)
+        return _divide(self._processes.sum(self._epoch.clone()))
 
-    def mean_window(self) -> tuple[float, float, float]:
-        """Mean loss, metric and images per second since the last call."""
-        loss, value, count = self._window.tolist()
-        now = time.monotonic()
-        speed = count / max(now - self._since, 1e-9)
+    def close_window(self) -> dict[str, float]:
+        """Mean loss and metric, images per second and share of time spent waiting since the last call."""
+        sums, now = self._processes.sum(self._window.clone()), time.monotonic()
+        loss, value = _divide(sums)
+        passed_s = max(now - self._since, 1e-9)
+        waited, self._waited_s, self._since = self._waited_s, 0.0, now
         self._window.zero_()
-        self._since = now
-        return loss / max(count, 1), value / max(count, 1), round(speed, 1)
+        return {
+            "loss": loss,
+            "accuracy": value,
+            "images_per_second": round(float(sums[2]) / passed_s, 1),
+            "waiting_share": round(min(waited / passed_s, 1.0), 4),
+        }
 
     def close_epoch(self) -> None:
         """Begin the next epoch's sums."""
         self._epoch.zero_()
+
+
+def measure_memory(device: torch.device) -> float:
+    """The most memory that was in use at once, in MB: the GPU's, or this process's own."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+def _divide(sums: Tensor) -> tuple[float, float]:
+    loss, value, count, known = sums.tolist()
+    return (loss / count if count else math.nan, value / known if known else math.nan)

@@ -13,5 +13,7 @@ MODALITY = Modality(
     valid_range=(0, 255),
     media_type="application/geo+json",
     no_picture="Features are drawn on the map; modality osm is their picture on the grid.",
+    # There is nothing to turn.
+    symmetries="none",
     source="OpenStreetMap contributors, ODbL 1.0",
 )

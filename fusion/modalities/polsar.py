@@ -26,5 +26,8 @@ MODALITY = Modality(
             help="Red: two bounces, walls and streets. Green: volume, trees. Blue: one bounce, water and bare ground.",
         ),
     ),
+    # An aircraft may fly any way, so turns are other flights; a mirror would change the sign of the helix, Im(T23),
+    # and of the cross-polar terms (Lee and Pottier 2009, chapter 3).
+    symmetries="turns",
     source="Lee & Pottier 2009, Polarimetric Radar Imaging: From Basics to Applications, CRC Press",
 )

@@ -13,5 +13,7 @@ MODALITY = Modality(
     media_type="text/plain; charset=utf-8",
     no_picture="Words are shown as words.",
     facts=("longitude", "latitude", "language"),
+    # There is nothing to turn.
+    symmetries="none",
     source="Haberle, Hoffmann & Zhu 2022, ISPRS Journal, social media texts and buildings",
 )

@@ -31,5 +31,8 @@ MODALITY = Modality(
             help="VV, VH and their ratio in dB: buildings are bright, forest is green, water is dark or blue.",
         ),
     ),
+    # Orbits look east and west, and what a patch is does not change with the side it is seen from. A mirror changes the
+    # sign of the covariance, which is zero over natural ground (Nghiem et al. 1992, doi 10.1029/92RS01230).
+    symmetries="all",
     source="Zhu et al. 2020, IEEE GRSM 8(3), doi 10.1109/MGRS.2020.2964708",
 )

@@ -38,5 +38,8 @@ MODALITY = Modality(
             help="The angle of VV once round the circle of colours; noise, unless two dates are compared.",
         ),
     ),
+    # Lines are azimuth and columns slant range: their spacings differ, and TOPS leaves a phase ramp in azimuth whose
+    # sign a mirror or a turn would change (De Zan and Monti Guarnieri 2006, doi 10.1109/TGRS.2006.873853).
+    symmetries="none",
     source="Torres et al. 2012, Remote Sensing of Environment 120, doi 10.1016/j.rse.2011.05.028",
 )

@@ -28,5 +28,7 @@ MODALITY = Modality(
             help="The photo as it was taken.",
         ),
     ),
+    # A photo has an up; only its left and right may change places.
+    symmetries="mirror",
     source="Kang et al. 2018, ISPRS Journal 145, doi 10.1016/j.isprsjprs.2018.02.006",
 )

@@ -32,5 +32,7 @@ MODALITY = Modality(
             help="Air temperature from the first moment to the last, -20 to 40 degrees Celsius from bottom to top.",
         ),
     ),
+    # There is nothing to turn.
+    symmetries="none",
     source="Stewart & Oke 2012, BAMS 93(12), doi 10.1175/BAMS-D-11-00019.1",
 )
