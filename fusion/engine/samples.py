@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from fusion.engine.dataset import read_inputs
+from fusion.engine.network import FusionNetwork
 from fusion.engine.setup import Setup
 from fusion.engine.symmetries import Array, Rows
 from fusion.run import read_json, write_json
@@ -42,22 +43,22 @@ class Samples:
             known = read_json(self.path).get("entries", [])
             self.entries = [entry for entry in known if entry["step"] <= step]
 
-    def take(self, *, epoch: int, step: int, is_last: bool) -> None:
+    def take(self, network: FusionNetwork, *, epoch: int, step: int, is_last: bool) -> None:
         """After an epoch (the first is 0), with the network in evaluation: write what it says, if it is time."""
         if not len(self.rows) or not (is_last or is_due(epoch + 1, self.setup.spec.epochs)):
             return
-        decoded = self._ask()
+        decoded = self._ask(network)
         if any(isinstance(first, list) and first and isinstance(first[0], list) for first, *_ in decoded.values()):
             self.entries = []  # pictures: the newest alone
         self.entries.append({"epoch": epoch + 1, "step": step, "decoded": decoded})
         write_json(self.path, {**self._describe(), "entries": self.entries})
 
     @torch.inference_mode()
-    def _ask(self) -> dict[str, list[Any]]:
+    def _ask(self, network: FusionNetwork) -> dict[str, list[Any]]:
         learner, reader = self.setup.learner, self.setup.reader
         inputs = read_inputs(reader.arrays, self.rows, learner.device)
         with learner.autocast():
-            outputs = learner.head.ask(learner.network, inputs).float()
+            outputs = learner.head.ask(network, inputs).float()
         decoded = learner.head.decode(outputs, 1.0)
         return tell_arrays({name: value.detach().float().cpu().numpy() for name, value in decoded.items()})
 

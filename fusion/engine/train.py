@@ -15,6 +15,7 @@ from fusion.engine.checkpoint import list_steps, prune_checkpoints, read_checkpo
 from fusion.engine.evaluate import report_run
 from fusion.engine.mixing import Mixer
 from fusion.engine.resume import Progress, collect, take_over
+from fusion.engine.samples import Samples
 from fusion.engine.schedule import learning_rate_at, set_learning_rate
 from fusion.engine.session import Session
 from fusion.engine.setup import Setup, compile_architecture, prepare_run
@@ -52,6 +53,7 @@ class Training:
         self.checkpoints = session.folder / "checkpoints"
         self.code_revision = describe_code()
         self.tally = Tally(self.learner.device, self.processes)
+        self.samples = Samples(setup, session.folder)
         self.began = time.monotonic()
 
     def announce(self) -> None:
@@ -112,6 +114,9 @@ class Training:
             is_best=is_best,
             is_stopped_early=is_stale and progress.epoch + 1 < self.spec.epochs,
         )
+        if self.processes.is_first:
+            network = self.learner.network if self.average is None else self.average.network
+            self.samples.take(network, epoch=progress.epoch, step=progress.step, is_last=is_last)
         progress.epoch, progress.position, progress.is_finished = progress.epoch + 1, 0, is_last
         self.tally.close_epoch()
         if is_best or is_last:
@@ -168,6 +173,7 @@ class Training:
                 self.session.events.write("checkpoint", step=step, refused=str(error))
                 continue
             self.progress = take_over(checkpoint, self.setup, self.average)
+            self.samples.take_over(self.progress.step)
             break
         self._check_alike()
         self.began = time.monotonic() - self.progress.elapsed_s
