@@ -123,7 +123,11 @@ class Score(models.Model):
 
 
 class MapProduct(models.Model):
-    """A prediction over a region as a cloud-optimised GeoTIFF with a confidence band."""
+    """A prediction over a region as a cloud-optimised GeoTIFF, and a second one with bands of per cent.
+
+    `confidence_uri` is that second file; `summary` names its `bands` (in maps of before: one without a name, the
+    probability). `options` are those that the map was asked for with (training.mapping).
+    """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="maps")
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="maps")
@@ -135,6 +139,7 @@ class MapProduct(models.Model):
     confidence_uri = models.TextField(blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     bounds = ArrayField(models.FloatField(), size=4, null=True)
+    options = models.JSONField(default=dict)
     summary = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
