@@ -60,7 +60,7 @@ def _run(command: str, path: Path, session: Any) -> None:
         spec = RunSpec.from_json(values)
         from fusion.engine.train import train
 
-        if not (session.folder / "spec.json").exists():
+        if session.rank == 0 and not (session.folder / "spec.json").exists():
             write_json(session.folder / "spec.json", spec.to_json())
         train(spec, session)
     elif command == "evaluate":

@@ -39,11 +39,12 @@ class PeerLostError(GeoquorumError):
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A run folder that this process alone works in, or that the first of several processes does for all."""
+    """A run folder that this process alone works in, or that the first of several (`rank` 0) does for all."""
 
     folder: Path
     events: "EventLog"
     stop: "Stop"
+    rank: int = 0
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def open_session(folder: Path) -> Iterator[Session]:
         if rank == 0:
             _forget_causes(folder)
         try:
-            yield Session(folder=folder, events=events, stop=stop)
+            yield Session(folder=folder, events=events, stop=stop, rank=rank)
         except RunCancelledError:
             events.write("cancelled")
             raise
