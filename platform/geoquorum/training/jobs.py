@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from geoquorum.queue.services import run_claimed
-from geoquorum.training import mapping, services
+from geoquorum.training import map_parts, mapping, services
 
 
 @shared_task
@@ -14,3 +14,8 @@ def train(job_id: str) -> None:
 @shared_task
 def draw_map(job_id: str) -> None:
     run_claimed(job_id, mapping.execute_map)
+
+
+@shared_task
+def draw_part(job_id: str) -> None:
+    run_claimed(job_id, map_parts.draw_part)

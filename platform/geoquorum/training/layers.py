@@ -9,6 +9,8 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -22,7 +24,15 @@ from geoquorum.catalog.pixels import kept_offset, list_bands, raster_of, remove_
 from geoquorum.training.models import MapProduct
 
 LONGEST_SIDE = 900
-DRAWING = 2  # counts up when layers look different, so that the cache forgets the old ones
+TITLES = {
+    "confidence": gettext_lazy("Probability"),
+    "probability": gettext_lazy("Probability"),
+    "entropy": gettext_lazy("Entropy"),
+    "validity": gettext_lazy("Validity"),
+    "disagreement": gettext_lazy("Disagreement"),
+    "out_of_domain": gettext_lazy("Out of domain"),
+}
+DRAWING = 3  # counts up when layers look different, so that the cache forgets the old ones
 
 
 def basemap() -> dict[str, str]:
@@ -30,14 +40,28 @@ def basemap() -> dict[str, str]:
     return {"url": settings.BASEMAP_TILES_URL, "attribution": settings.BASEMAP_ATTRIBUTION}
 
 
+def list_layers(product: MapProduct) -> dict[str, str]:
+    """Titles of a map's layers by name: what it shows, what is known of it, its bands, and the imagery below."""
+    summary = product.summary
+    main = {"values": _("Values")} if summary.get("output") == "field" else {"classes": _("Classes")}
+    known = {"reference": _("Reference")} if summary.get("reference_uri") else {}
+    bands = {name: str(TITLES[name]) for name in summary.get("bands", ["confidence"])}
+    return {**main, **known, **bands, "imagery": _("Imagery")}
+
+
 def map_layers(product: MapProduct) -> dict[str, Any]:
-    """What the map's script needs: where to look, and the address and bounds of each layer."""
-    names = [name for name in LAYERS if name != "reference" or product.summary["reference_uri"]]
-    corners = {name: _corners(draw_layer(product, name)[1]) for name in names}
+    """What the map's script needs: where to look, and the title, address and bounds of each layer."""
+    titles = list_layers(product)
+    corners = {name: _corners(draw_layer(product, name)[1]) for name in titles}
     return {
-        "bounds": corners["classes"],
+        "bounds": corners[next(iter(titles))],
         "layers": {
-            name: {"url": reverse("training:layer", args=[product.pk, name]), "bounds": corners[name]} for name in names
+            name: {
+                "url": reverse("training:layer", args=[product.pk, name]),
+                "bounds": corners[name],
+                "title": title,
+            }
+            for name, title in titles.items()
         },
     }
 
@@ -49,7 +73,7 @@ def draw_layer(product: MapProduct, layer: str) -> tuple[bytes, Bounds]:
     if path.exists():
         with Image.open(path) as image:
             return path.read_bytes(), tuple(json.loads(image.info["bounds"]))
-    pixels, bounds = LAYERS[layer](product)
+    pixels, bounds = _render(product, layer)
     notes = PngInfo()
     notes.add_text("bounds", json.dumps(bounds))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +87,21 @@ def draw_layer(product: MapProduct, layer: str) -> tuple[bytes, Bounds]:
 def _corners(bounds: Bounds) -> list[list[float]]:
     west, south, east, north = bounds
     return [[south, west], [north, east]]
+
+
+def _render(product: MapProduct, layer: str) -> tuple[maps.Image, Bounds]:
+    if layer in LAYERS:
+        return LAYERS[layer](product)
+    path, band = Path(product.confidence_uri), maps.BANDS[layer]
+    if layer == "out_of_domain":
+        return maps.render_flags(path, band=band, longest_side=LONGEST_SIDE)
+    return maps.render_confidence(path, band=band, longest_side=LONGEST_SIDE)
+
+
+def _render_values(product: MapProduct) -> tuple[maps.Image, Bounds]:
+    first = next(iter(product.summary["values"]), {"low": 0.0, "high": 1.0})
+    name = product.summary["names"][0]
+    return maps.render_values(Path(product.uri), first["low"], first["high"], band=name, longest_side=LONGEST_SIDE)
 
 
 def _render_classes(product: MapProduct) -> tuple[maps.Image, Bounds]:
@@ -93,6 +132,7 @@ def _render_reference(product: MapProduct) -> tuple[maps.Image, Bounds]:
 
 LAYERS: dict[str, Callable[[MapProduct], tuple[maps.Image, Bounds]]] = {
     "classes": _render_classes,
+    "values": _render_values,
     "reference": _render_reference,
     "confidence": _render_confidence,
     "imagery": _render_imagery,

@@ -1,94 +1,111 @@
-"""Whole scenes as arrays, and the windows around each map pixel that a network looks at."""
+"""Which files a map is drawn from: the scenes behind each array of a network, checked to lie on one raster."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from django.conf import settings
 
 from fusion.errors import BadInputError
-from fusion.pack import PackArray
-from fusion.sources import geotiff
+from fusion.mapping.spec import ArrayWords, DateWords, FileWords
+from fusion.modality import find as find_modality
+from geoquorum.catalog.checking import check_file
 from geoquorum.catalog.dates import find_scene
-from geoquorum.catalog.models import Region, Scene
-from geoquorum.catalog.pixels import kept_offset, list_bands, raster_of, remove_offset
+from geoquorum.catalog.models import Asset, Region, Scene
+from geoquorum.catalog.pixels import kept_offset, list_bands
 
-STEP_PX = 10  # one map pixel each 100 m, the resolution of published LCZ maps
-MOST_WINDOWS = 40_000  # about 3 GB of Sentinel-1 and -2 windows; larger regions are mapped in parts
+
+@dataclass(frozen=True, kw_only=True)
+class Raster:
+    """The pixels that scenes lie on: their size, EPSG and transform."""
+
+    height: int
+    width: int
+    epsg: int
+    transform: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mosaic:
-    """Stored values of one scene [band, y, x] on its own raster, its validity [y, x], EPSG and transform."""
+    """What one array of a network is read from, the raster it lies on, and the hashes of the files."""
 
-    values: npt.NDArray[np.generic]
-    valid: npt.NDArray[np.bool_]
-    epsg: int
-    transform: tuple[float, ...]
-    offset: float
+    words: ArrayWords
+    raster: Raster
+    sha256: tuple[str, ...]
 
 
-def read_mosaic(scene: Scene, bands: tuple[str, ...]) -> Mosaic:
-    """A whole scene as stored, its offset worked in as in packs."""
-    assets = list(scene.assets.order_by("pk"))
-    missing = [band for band in bands if band not in list_bands(scene)]
-    if missing or len(assets) != 1:
-        raise BadInputError(
-            f"Scene {scene.name!r} cannot be mapped: it needs one file with the bands {', '.join(bands)}."
-        )
-    asset = assets[0]
-    values, valid = geotiff.read_window(raster_of(asset), bands, window=(0, 0, asset.width, asset.height))
-    values = np.where(valid, values, 0).astype(values.dtype)
-    return Mosaic(
-        values=remove_offset(values, asset),
-        valid=valid,
-        epsg=asset.epsg,
-        transform=tuple(asset.transform),
-        offset=kept_offset(asset),
-    )
-
-
-def read_dates(region: Region, modality: str, date: str, array: PackArray) -> Mosaic:
-    """What an array of a pack was cut from, over a whole region: of a series all its dates, band behind band."""
-    parts = [read_mosaic(find_scene(region, modality, each), array.bands) for each in array.times or (date,)]
-    first = parts[0]
-    if any((one.transform, one.values.shape) != (first.transform, first.values.shape) for one in parts):
+def describe_mosaic(
+    region: Region, modality: str, date: str, bands: Sequence[str], times: Sequence[str] = ()
+) -> Mosaic:
+    """The scenes of a modality over a region: one date, or of a series all that a pack's array holds, in its order."""
+    scenes = [find_scene(region, modality, each) for each in times or (date,)]
+    described = [_describe_scene(scene, bands) for scene in scenes]
+    rasters = {raster for _, raster in described}
+    if len(rasters) > 1:
         raise BadInputError(f"The dates of {modality} over {region.name!r} lie on different rasters: no map of them.")
-    return replace(
-        first,
-        values=np.concatenate([one.values for one in parts]),
-        valid=np.logical_and.reduce([one.valid for one in parts]),
-    )
+    assets = [asset for scene in scenes for asset in scene.assets.order_by("pk")]
+    words = ArrayWords(bands=tuple(bands), dates=tuple(dates for dates, _ in described), offset=kept_offset(assets[0]))
+    return Mosaic(words=words, raster=rasters.pop(), sha256=tuple(asset.sha256 for asset in assets))
 
 
-def cut_windows(values: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.generic]:
-    """Windows [row, column, band, size, size] centred on every STEP_PX-th pixel block; the border is mirrored."""
-    _bands, height, width = values.shape
-    rows, columns = count_steps(height), count_steps(width)
-    if rows * columns > MOST_WINDOWS:
-        raise BadInputError(f"{rows} x {columns} map pixels are more than the {MOST_WINDOWS} that one map job takes.")
-    before = size // 2 - STEP_PX // 2
-    padded = np.pad(values, ((0, 0), (before, size), (before, size)), mode="symmetric")
-    views = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
-    return views[:, ::STEP_PX, ::STEP_PX][:, :rows, :columns].transpose(1, 2, 0, 3, 4)
+def find_hosts(mosaics: Mapping[str, Mosaic]) -> list[dict[str, Any]]:
+    """Hosts that files away from this machine may be read from; none where all files lie here."""
+    files = [file for one in mosaics.values() for date in one.words.dates for file in date.files]
+    if not any("://" in file.uri for file in files):
+        return []
+    return [_read_host(text) for text in settings.REMOTE_HOSTS]
 
 
-def count_steps(length_px: int) -> int:
-    """Map pixels along a side: all whose centre lies on the scene."""
-    return (length_px - STEP_PX // 2 + STEP_PX - 1) // STEP_PX
-
-
-def check_alike(region: Region, mosaics: dict[str, Mosaic], pixel_size_m: float | None) -> Mosaic:
-    """The first mosaic, when all lie on one raster with the pixels that the network has learned from."""
-    found = list(mosaics.values())
-    first = found[0]
-    for mosaic in found[1:]:
-        if (mosaic.epsg, mosaic.transform, mosaic.valid.shape) != (first.epsg, first.transform, first.valid.shape):
-            raise BadInputError(
-                f"The scenes of {region.name!r} lie on different rasters. Bring them to one grid before mapping."
-            )
+def check_alike(region: Region, mosaics: Mapping[str, Mosaic], pixel_size_m: float | None) -> Raster:
+    """The raster that all lie on, when it has the pixels that the network has learned from."""
+    first, *others = (mosaic.raster for mosaic in mosaics.values())
+    if any(other != first for other in others):
+        raise BadInputError(
+            f"The scenes of {region.name!r} lie on different rasters. Bring them to one grid before mapping."
+        )
     if pixel_size_m is not None and abs(first.transform[0] - pixel_size_m) > 1e-6:
         raise BadInputError(
             f"The scenes of {region.name!r} have pixels of {first.transform[0]:g} in EPSG:{first.epsg}; the run has "
             f"learned from pixels of {pixel_size_m:g} m. Ingest scenes in UTM with such pixels."
         )
     return first
+
+
+def _describe_scene(scene: Scene, bands: Sequence[str]) -> tuple[DateWords, Raster]:
+    """Files of a scene with the bands that each gives; all must lie on one raster."""
+    assets, there = list(scene.assets.order_by("pk")), list_bands(scene)
+    missing = [band for band in bands if band not in there]
+    if missing:
+        raise BadInputError(f"Scene {scene.name!r} cannot be mapped: it has no {', '.join(missing)}.")
+    owners: dict[str, Asset] = {}
+    for asset in assets:
+        for band in asset.bands:
+            owners.setdefault(band, asset)
+    used = [asset for asset in assets if any(owners[band] == asset for band in bands)]
+    rasters = {
+        Raster(height=one.height or 0, width=one.width or 0, epsg=one.epsg or 0, transform=tuple(one.transform or ()))
+        for one in used
+    }
+    if len(rasters) > 1:
+        raise BadInputError(f"The files of scene {scene.name!r} lie on different rasters. Bring them to one grid.")
+    files = tuple(_describe_file(asset, [band for band in bands if owners[band] == asset]) for asset in used)
+    return DateWords(files=files, shift=_find_shift(used[0])), rasters.pop()
+
+
+def _describe_file(asset: Asset, wanted: Sequence[str]) -> FileWords:
+    if "://" not in asset.uri:
+        check_file(asset)
+    return FileWords(uri=asset.uri, bands=tuple(asset.bands), wanted=tuple(wanted), nodata=asset.nodata)
+
+
+def _find_shift(asset: Asset) -> int:
+    """What is added to whole numbers, as in packs (catalog.pixels.remove_offset)."""
+    if not np.issubdtype(np.dtype(asset.dtype), np.integer):
+        return 0
+    return round(asset.offset - find_modality(asset.modality).offset)
+
+
+def _read_host(text: str) -> dict[str, Any]:
+    host, _, port = text.partition(":")
+    return {"host": host, "port": int(port or 443)}

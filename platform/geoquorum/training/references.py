@@ -37,17 +37,43 @@ def list_places(
     return places
 
 
-def compare(
-    places: list[Place], scheme: schemes.Scheme, probabilities: npt.NDArray[np.float32]
-) -> dict[str, Any] | None:
-    """Scores of the map at the references: mean probability of the map pixels inside each patch."""
-    if not places:
+def compare(places: list[Place], scheme: schemes.Scheme, drawn: maps.Drawn) -> dict[str, Any] | None:
+    """Scores of the map at the references: mean probability of the map pixels inside each patch.
+
+    None where no reference lies on what the map shows, or where the map's tiles keep no probabilities.
+    """
+    means, counts = _average(places, scheme, drawn)
+    seen = np.flatnonzero(counts)
+    if not len(seen):
         return None
-    means = np.stack([probabilities[place.rows, place.columns].mean(axis=(0, 1)) for place in places])
-    truth = np.array([scheme.index(place.reference.code) for place in places])
-    blocks = [place.reference.sample.block for place in places]
-    found = scores.evaluate(truth, means / means.sum(axis=1, keepdims=True), scheme=scheme, blocks=blocks)
-    return {"source": places[0].reference.source, "n": found["n"], "oa": found["oa"], "kappa": found["kappa"]}
+    known = [places[place] for place in seen]
+    truth = np.array([scheme.index(place.reference.code) for place in known])
+    blocks = [place.reference.sample.block for place in known]
+    shares = means[seen] / means[seen].sum(axis=1, keepdims=True)
+    found = scores.evaluate(truth, shares, scheme=scheme, blocks=blocks)
+    return {"source": known[0].reference.source, "n": found["n"], "oa": found["oa"], "kappa": found["kappa"]}
+
+
+def _average(
+    places: list[Place], scheme: schemes.Scheme, drawn: maps.Drawn
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Summed probabilities [n, k] of the map pixels inside each patch, tile by tile, and how many there were."""
+    sums, counts = np.zeros((len(places), len(scheme))), np.zeros(len(places), dtype=np.int64)
+    edges = np.array([(p.rows.start, p.rows.stop, p.columns.start, p.columns.stop) for p in places], dtype=np.int64)
+    for tile in drawn.tiles if places else ():
+        row, column, rows, columns = tile
+        top, bottom = np.maximum(edges[:, 0], row) - row, np.minimum(edges[:, 1], row + rows) - row
+        left, right = np.maximum(edges[:, 2], column) - column, np.minimum(edges[:, 3], column + columns) - column
+        here = np.flatnonzero((top < bottom) & (left < right))
+        shares = drawn.read(tile).get("shares") if len(here) else None
+        if shares is None:
+            continue
+        for place in here:
+            inside = shares[:, top[place] : bottom[place], left[place] : right[place]].reshape(len(scheme), -1)
+            known = inside[:, np.isfinite(inside[0])]
+            sums[place] += known.sum(axis=1)
+            counts[place] += known.shape[1]
+    return sums, counts
 
 
 def write_reference(

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from geoquorum.training import views
+from geoquorum.training import control_views, map_views, views
 
 app_name = "training"
 urlpatterns = [
@@ -11,9 +11,13 @@ urlpatterns = [
     path("<int:run_id>/", views.show_run, name="run"),
     path("<int:run_id>/progress/", views.show_progress, name="progress"),
     path("<int:run_id>/cancel/", views.cancel_run, name="cancel"),
+    path("<int:run_id>/pause/", control_views.pause_run, name="pause"),
+    path("<int:run_id>/go-on/", control_views.go_on, name="go_on"),
+    path("<int:run_id>/priority/", control_views.set_priority, name="priority"),
     path("<int:run_id>/<slug:table>.csv", views.download_table, name="table"),
-    path("<int:run_id>/map/", views.start_map, name="start_map"),
-    path("maps/<int:map_id>/", views.show_map, name="map"),
-    path("maps/<int:map_id>/<slug:layer>.png", views.show_layer, name="layer"),
-    path("maps/<int:map_id>/<slug:part>.tif", views.download_map, name="download_map"),
+    path("<int:run_id>/map/", map_views.start_map, name="start_map"),
+    path("maps/<int:map_id>/", map_views.show_map, name="map"),
+    path("maps/<int:map_id>/cancel/", map_views.cancel_map, name="cancel_map"),
+    path("maps/<int:map_id>/<slug:layer>.png", map_views.show_layer, name="layer"),
+    path("maps/<int:map_id>/<slug:part>.tif", map_views.download_map, name="download_map"),
 ]
