@@ -127,6 +127,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "training/<int:run_id>/": (MEMBERS, NO_SUCH_METHOD),
     "training/<int:run_id>/progress/": ("302 404 404 404 286 286 286", NO_SUCH_METHOD),
     "training/<int:run_id>/cancel/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "training/<int:run_id>/pause/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "training/<int:run_id>/go-on/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "training/<int:run_id>/priority/": (NO_SUCH_METHOD, CURATORS_ACT),
     "training/<int:run_id>/<slug:table>.csv": (MEMBERS, NO_SUCH_METHOD),
     "training/<int:run_id>/map/": (NO_SUCH_METHOD, CURATORS_ACT),
     "training/maps/<int:map_id>/": (MEMBERS, NO_SUCH_METHOD),
@@ -157,6 +160,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "api/v1/runs": (PROGRAMS, "401 404 404 404 403 201 201"),
     "api/v1/runs/<int:run_id>": (PROGRAMS_OF_CURATORS, NEVER),
     "api/v1/runs/<int:run_id>/cancel": (NEVER, PROGRAMS_OF_CURATORS),
+    "api/v1/runs/<int:run_id>/pause": (NEVER, "401 404 404 404 403 400 400"),  # the world's run is over
+    "api/v1/runs/<int:run_id>/go-on": (NEVER, PROGRAMS_OF_CURATORS),
+    "api/v1/runs/<int:run_id>/priority": (NEVER, PROGRAMS_OF_CURATORS),
     "api/v1/": (NOTHING, NOTHING),
     "^api(?:/.*)?$": (NOTHING, NOTHING),
 }

@@ -25,7 +25,7 @@ class LeaseLost(Interrupted):
 
 
 class GivenBack(LeaseLost):
-    """The worker ends: the job goes back into its queue, and whoever takes it next goes on with it."""
+    """The worker ends, or others go first: the job waits again, and whoever takes it next goes on with it."""
 
 
 class Paused(Interrupted):
@@ -118,9 +118,9 @@ def pause(job: Job) -> None:
     _end(job, state=JobState.PAUSED, reason="Paused on request.", **_UNSPENT)
 
 
-def give_back(job: Job) -> None:
-    """QUEUED again because the worker ends, whoever asked it to; it costs no attempt."""
-    _end(job, state=JobState.QUEUED, reason="The worker was stopped; another goes on.", **_UNSPENT)
+def give_back(job: Job, reason: str) -> None:
+    """QUEUED again, because the worker ends or another user's job goes first; it costs no attempt."""
+    _end(job, state=JobState.QUEUED, reason=reason, **_UNSPENT)
 
 
 def fail(job: Job, reason: str, *, retry: bool = False) -> None:

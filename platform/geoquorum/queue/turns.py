@@ -60,6 +60,16 @@ def claim_turn(job_id: uuid.UUID | str, worker: str, *, kinds: Iterable[str]) ->
     return None
 
 
+def give_way(job: Job) -> None:
+    """For a job that starts others one by one: raises GivenBack, between two of them, where another user's job waits.
+
+    It waits its turn again, and goes on with what it has.
+    """
+    waiting = Job.objects.filter(queue=job.queue, state=JobState.QUEUED, is_cancel_requested=False)
+    if waiting.exclude(created_by=job.created_by_id).exists():
+        raise claims.GivenBack("Another user's job goes first.")
+
+
 def list_in_turn(queue: str, kinds: Iterable[str]) -> list[Waiting]:
     """The next jobs of a queue, in the order in which they should start."""
     rank = Window(RowNumber(), partition_by="created_by", order_by=[F("priority").desc(), "created_at"])

@@ -60,7 +60,7 @@ class Claim:
         if self._stop_reason:
             raise self._stop_reason
         if shutdown.is_asked():
-            raise claims.GivenBack("The worker is being stopped.")
+            raise claims.GivenBack("The worker was stopped; another goes on.")
         if time.monotonic() > self._limit:
             raise claims.TimeLimit(claims.describe_timeout(self.job))
 
@@ -123,15 +123,15 @@ class Claim:
 Service = Callable[[Job, Claim], dict[str, Any] | None]
 
 
-def run_claimed(job_id: str | uuid.UUID | Job, service: Service) -> None:
-    """Claim the job, run the service, write how it ended. Returns quietly when someone else has the job.
+def run_claimed(job_id: str | uuid.UUID | Job, service: Service) -> bool:
+    """Claim the job, run the service, write how it ended. False when someone else has it, or no device is free.
 
     A Job is one that this process has claimed already (turns.claim_turn), and that it may be killed for.
     """
     job = job_id if isinstance(job_id, Job) else _claim(job_id)
     if job is None:
         log.info("job %s is not waiting: nothing to do", job_id)
-        return
+        return False
     end_marked(JOB_MARK, str(job.id))  # what an earlier attempt may have left running on this machine
     claim = Claim(job, is_own_process=isinstance(job_id, Job))
     with claim.beating(), _marked(job):
@@ -140,6 +140,7 @@ def run_claimed(job_id: str | uuid.UUID | Job, service: Service) -> None:
     _write_end(job, end)
     if claim.devices:
         outbox.publish_waiting(job.queue, len(claim.devices))
+    return True
 
 
 def _claim(job_id: str | uuid.UUID) -> Job | None:
@@ -160,8 +161,9 @@ def _outcome(job: Job, claim: Claim, service: Service) -> Callable[[], None]:
     try:
         result = service(job, claim)
         return lambda: claims.finish(job, result)
-    except claims.GivenBack:
-        return lambda: claims.give_back(job)
+    except claims.GivenBack as back:
+        why = str(back)
+        return lambda: claims.give_back(job, why)
     except claims.LeaseLost as lost:
         log.warning("%s", lost)
         return lambda: None

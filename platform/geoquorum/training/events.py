@@ -62,7 +62,7 @@ def parse_event(line: bytes) -> Event | None:
         return None
     if event["event"] in PLACED and not is_whole(event.get("step")):
         return None
-    return {key: None if key in NUMBERS and not is_number(value) else value for key, value in event.items()}
+    return {key: value for key, value in event.items() if value is None or key not in NUMBERS or is_number(value)}
 
 
 def is_whole(value: Any) -> bool:

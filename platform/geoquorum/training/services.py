@@ -10,15 +10,27 @@ from django.db import transaction
 from django.utils import timezone
 
 from fusion import task as tasks
-from fusion.errors import SpecError
+from fusion.errors import GeoquorumError, SpecError
 from fusion.run import CANCELLED, DONE, RunReport, RunSpec, read_json
 from geoquorum.accounts.models import User
 from geoquorum.accounts.services import record
 from geoquorum.queue.models import Job, JobState
-from geoquorum.queue.services import Cancelled, Claim, Retry, TimeLimit, cancel_parts, enqueue, request_cancel
+from geoquorum.queue.services import (
+    Cancelled,
+    Claim,
+    GivenBack,
+    LeaseLost,
+    Paused,
+    Retry,
+    cancel_parts,
+    enqueue,
+    request_cancel,
+)
 from geoquorum.releases.models import BuildState, DatasetVersion
+from geoquorum.training.events import Event, is_number
 from geoquorum.training.files import hash_file
-from geoquorum.training.launcher import Event, Outcome, launch
+from geoquorum.training.launcher import Outcome, launch
+from geoquorum.training.limits import check_asked, check_room
 from geoquorum.training.mirrors import Mirrors, mirror_run
 from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
 from geoquorum.training.pruning import refuse_hopeless
@@ -28,23 +40,48 @@ KEPT_POINTS = 400
 
 
 def start_run(
-    *, version: DatasetVersion, task: str, by: User | None, changes: Mapping[str, Any] | None = None, name: str = ""
+    *,
+    version: DatasetVersion,
+    task: str,
+    by: User | None,
+    changes: Mapping[str, Any] | None = None,
+    name: str = "",
+    processes: int = 1,
+    priority: int = 0,
+    time_limit_s: int | None = None,
+    parent: Run | None = None,
 ) -> Run:
-    """Queues one training of a task on a READY version; `changes` are fields of the RunSpec."""
+    """Queues one training of a task on a READY version; `changes` are fields of the RunSpec.
+
+    `processes` share the work, each on a device of its own. BadInputError where the user has as many runs as one may
+    have; runs of a `parent` count as that one run.
+    """
     spec = read_spec(version=version, task=task, changes=changes)
+    check_asked(project=version.project, by=by, spec=spec, processes=processes, priority=priority)
     with transaction.atomic():
+        if parent is None:
+            check_room(by)
         run = make_run(version=version, spec=spec, by=by, name=name)
-        run.job = enqueue(
-            "geoquorum.training.jobs.train",
-            project=version.project,
-            arguments={"run": run.pk},
-            queue="training",
-            by=by,
-            time_limit_s=RUN_LIMIT_S,
-        )
-        run.save(update_fields=["job"])
+        run.parent, run.processes = parent, processes
+        run.job = enqueue_training(run, by=by, priority=priority, time_limit_s=time_limit_s)
+        run.save(update_fields=["parent", "processes", "job"])
         record(project=version.project, actor=by, action="run started", subject=f"run {run.pk}")
     return run
+
+
+def enqueue_training(run: Run, *, by: User | None, priority: int = 0, time_limit_s: int | None = None) -> Job:
+    """A job that trains this run, or goes on with it from its last checkpoint."""
+    return enqueue(
+        "geoquorum.training.jobs.train",
+        project=run.project,
+        arguments={"run": run.pk},
+        queue="training",
+        by=by,
+        priority=priority,
+        time_limit_s=min(RUN_LIMIT_S, settings.JOB_LONGEST_S) if time_limit_s is None else time_limit_s,
+        devices=run.processes,
+        parent=run.parent.job if run.parent else None,
+    )
 
 
 def read_spec(*, version: DatasetVersion, task: str, changes: Mapping[str, Any] | None = None) -> RunSpec:
@@ -84,6 +121,8 @@ def cancel_run(*, run: Run, by: User | None) -> None:
 def execute_run(job: Job, claim: Claim) -> dict[str, Any]:
     """Trains in a child process and records what comes of it; a killed child is tried again from its checkpoint."""
     run = Run.objects.select_related("version", "project").get(pk=job.arguments["run"])
+    if run.job_id != job.pk:
+        raise SpecError(f"Run {run.pk} goes on in another job: this one is not needed any more.")
     folder = Path(run.folder)
     folder.mkdir(parents=True, exist_ok=True)
     spec = folder / "spec.json"
@@ -94,20 +133,44 @@ def execute_run(job: Job, claim: Claim) -> dict[str, Any]:
     with mirror_run(run) as mirrors:
         follower = _Follower(run=run, claim=claim, mirrors=mirrors)
         try:
-            outcome = launch(folder, "train", spec, watch=follower.watch)
-        except (Cancelled, TimeLimit) as end:
-            end_run(run, RunState.CANCELLED if isinstance(end, Cancelled) else RunState.FAILED, str(end))
+            outcome = launch(
+                folder,
+                "train",
+                spec,
+                watch=follower.watch,
+                devices=claim.devices,
+                processes=run.processes,
+                most_bytes=settings.RUN_FOLDER_BYTES,
+            )
+            return _conclude(run, outcome, follower, job, claim)
+        except Retry:
             raise
-        return _conclude(run, outcome, follower, job, claim)
+        except GeoquorumError as end:
+            _note_end(run, end, claim)
+            raise
+
+
+def _note_end(run: Run, end: GeoquorumError, claim: Claim) -> None:
+    """The run's state after an end that its child did not choose; nothing where another attempt has it by now."""
+    if isinstance(end, LeaseLost) and not isinstance(end, GivenBack):
+        return
+    states = {GivenBack: RunState.QUEUED, Paused: RunState.PAUSED, Cancelled: RunState.CANCELLED}
+    state = next((state for kind, state in states.items() if isinstance(end, kind)), RunState.FAILED)
+    with transaction.atomic():
+        claim.lock()
+        end_run(run, state, "" if isinstance(end, GivenBack | Paused) else str(end))
 
 
 def settle() -> int:
-    """Ends runs and maps whose job ended without them: the worker died too often, or the job was cancelled unseen."""
+    """Gives runs and maps the state of a job that moved on without them: its worker died, or nobody had it yet."""
     changed = 0
     for rows, when in ((Run.objects, {"finished_at": timezone.now()}), (MapProduct.objects, {})):
-        waiting = rows.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).select_related("job")
+        waiting = rows.filter(state__in=[RunState.QUEUED, RunState.RUNNING, RunState.PAUSED]).select_related("job")
         for row in waiting.filter(job__state__in=[JobState.FAILED, JobState.CANCELLED]):
             changed += waiting.filter(pk=row.pk).update(state=RunState(row.job.state), reason=row.job.reason, **when)
+        resting = waiting.exclude(state=RunState.PAUSED).filter(job__state=JobState.PAUSED)
+        changed += resting.update(state=RunState.PAUSED)
+        changed += rows.filter(state=RunState.RUNNING, job__state=JobState.QUEUED).update(state=RunState.QUEUED)
     return changed
 
 
@@ -116,9 +179,10 @@ def _conclude(run: Run, outcome: Outcome, follower: "_Follower", job: Job, claim
         return record_report(run, Path(run.folder), claim, progress=follower.progress)
     if outcome.code == CANCELLED or outcome.code < 0:
         is_last = job.attempts >= job.max_attempts
-        end_run(run, RunState.FAILED if is_last else RunState.QUEUED, outcome.cause)
+        with transaction.atomic():
+            claim.lock()
+            end_run(run, RunState.FAILED if is_last else RunState.QUEUED, outcome.cause)
         raise Retry(outcome.cause)
-    end_run(run, RunState.FAILED, outcome.cause)
     raise SpecError(outcome.cause)
 
 
@@ -216,10 +280,16 @@ class _Follower:
         self.progress |= {key: value for key, value in shown[-1].items() if key != "event"}
         if self.mirrors.warnings:
             self.progress["mirrors"] = dict(self.mirrors.warnings)
-        Run.objects.filter(pk=self.run.pk).update(events=self.points, progress=self.progress)
-        self.claim.progress(float(self.progress.get("share", 0.0)), f"epoch {self.progress.get('epoch', 0)}")
+        self._write()
+        share, epoch = self.progress.get("share"), self.progress.get("epoch")
+        self.claim.progress(float(share) if is_number(share) else 0.0, f"epoch {epoch or 0}")
         if self.run.parent_id and any(event["event"] == "epoch" for event in shown):
             refuse_hopeless(self.run, self.points)
+
+    def _write(self) -> None:
+        """Refused for a worker that lost the job: another may have written since."""
+        held = {"job": self.claim.job.pk, "job__fence": self.claim.job.fence, "job__state": JobState.RUNNING}
+        Run.objects.filter(pk=self.run.pk, **held).update(events=self.points, progress=self.progress)
 
 
 def thin(points: list[Event]) -> list[Event]:
