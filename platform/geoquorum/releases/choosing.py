@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import dataclass
 
 from fusion.errors import BadInputError
-from geoquorum.campaigns.models import Adjudication, Consensus
+from geoquorum.campaigns.models import Adjudication, Consensus, ConsensusRun
 from geoquorum.campaigns.services.adjudication import latest_decisions
 from geoquorum.catalog.models import Sample
 from geoquorum.releases.models import DatasetVersion
@@ -51,16 +51,27 @@ class Chosen:
 def choose_rows(version: DatasetVersion) -> list[Chosen]:
     """Rows by the version's selection, sorted by sample key; decisions are those made before the version was started.
 
-    A label that a curator decided goes in wherever settled rows do, whatever the votes said.
+    A label that a curator decided goes in wherever settled rows do, whatever the votes said. A sample that several of
+    the version's runs have is labelled by the newest of them, whether that row goes in or not.
     """
-    run = version.consensus_run
-    decisions = latest_decisions(campaign=run.campaign, until=version.selection.get("decisions_until", 0))
-    rows = list(run.rows.select_related("sample__region"))
-    found = [Chosen(row=row, decision=decisions.get(row.sample_id)) for row in rows]
+    rows, found, known = [], [], set[int]()
+    for run, until in list_runs(version):
+        decisions = latest_decisions(campaign=run.campaign, until=until)
+        own = [row for row in run.rows.select_related("sample__region") if row.sample_id not in known]
+        known |= {row.sample_id for row in own}
+        rows += own
+        found += [Chosen(row=row, decision=decisions.get(row.sample_id)) for row in own]
     chosen = _hand_to_patches([one for one in found if _is_wanted(version, one)], rows)
     if not chosen:
         raise BadInputError("No consensus row is chosen. Take in more statuses, or leave out fewer flags.")
     return sorted(chosen, key=lambda one: one.row.sample.key)
+
+
+def list_runs(version: DatasetVersion) -> list[tuple[ConsensusRun, int]]:
+    """The consensus runs of a version, newest first, each with the number of the last decision that counts."""
+    by_key = ConsensusRun.objects.select_related("campaign", "round").in_bulk(version.consensus_ids)
+    until = [version.selection.get("decisions_until", 0), *version.selection.get("earlier_decisions", [])]
+    return [(by_key[key], last) for key, last in zip(version.consensus_ids, until, strict=True)]
 
 
 def list_patches(areas: Iterable[int]) -> Iterable[Sample]:

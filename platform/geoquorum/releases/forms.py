@@ -1,8 +1,10 @@
 """Which rows, pixels and splits a new version takes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from fusion import modality
@@ -10,6 +12,7 @@ from fusion.splits import LIMITS
 from geoquorum.campaigns.models import Consensus, ConsensusRun
 from geoquorum.catalog.dates import EVERY, list_common_dates, list_dates
 from geoquorum.catalog.models import Region
+from geoquorum.releases.models import DatasetVersion
 
 FLAGS = [
     ("tie", _("ties")),
@@ -52,6 +55,13 @@ class ReleaseForm(forms.Form):
 
     name = forms.SlugField(
         label=_("Name"), max_length=80, help_text=_("The number follows from the versions there are.")
+    )
+    earlier = forms.ModelMultipleChoiceField(
+        label=_("Labels of earlier campaigns too"),
+        queryset=ConsensusRun.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Where two label one sample, the newer one counts."),
     )
     statuses = forms.MultipleChoiceField(
         label=_("Rows"),
@@ -101,13 +111,19 @@ class ReleaseForm(forms.Form):
 
     def __init__(self, *args: Any, run: ConsensusRun, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        pairs, partial, regions = _list_scenes(run)
+        source = _find_source(run)
+        self.fields["earlier"].queryset = _list_earlier(run)
+        self.initial["earlier"] = [] if source is None else source.consensus_ids
+        asked = self.data.getlist("earlier") if self.is_bound else self.initial["earlier"]
+        runs = [run, *self.fields["earlier"].queryset.filter(pk__in=[key for key in asked if str(key).isdecimal()])]
+        pairs, partial, regions = _list_scenes(runs)
         titles = {":".join(pair): f"{pair[0]}, {_say_date(pair[1])}" for pair in pairs}
         for (name, date), count in partial.items():
             said = {"scene": f"{name}, {_say_date(date)}", "n": count, "all": regions}
             titles[f"{name}:{date}:{OPTIONAL}"] = _("%(scene)s, in %(n)s of %(all)s regions: others without it") % said
         self.fields["modalities"].choices = list(titles.items())
-        cities = sorted(set(run.rows.exclude(sample__region=None).values_list("sample__region__name", flat=True)))
+        places = Consensus.objects.filter(run__in=runs).exclude(sample__region=None)
+        cities = sorted(set(places.values_list("sample__region__name", flat=True)))
         for name in ("validation", "test"):
             self.fields[name].choices = [(city, city) for city in cities]
         if not self.is_bound:
@@ -119,6 +135,7 @@ class ReleaseForm(forms.Form):
                 "validation": cities[-2:-1] if len(cities) > 2 else [],
                 "design": "city" if len(cities) > 1 else "block",
             }
+            self.initial |= _take_over(source)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -148,6 +165,7 @@ class ReleaseForm(forms.Form):
         chosen = (entry.split(":") for entry in values["modalities"])
         return {
             "name": values["name"],
+            "earlier": tuple(values["earlier"]),
             "statuses": tuple(values["statuses"]),
             "without_flags": tuple(values["without_flags"]),
             "modalities": [
@@ -175,13 +193,48 @@ class ReleaseForm(forms.Form):
         return chosen | {"limits": limits} if limits else chosen
 
 
-def _list_scenes(run: ConsensusRun) -> tuple[list[tuple[str, str]], dict[tuple[str, str], int], int]:
-    """Modality and date of which every region of the run has a scene; each modality also without a date.
+def _find_source(run: ConsensusRun) -> DatasetVersion | None:
+    """The version that a run learned from which then chose the samples of this campaign."""
+    known = run.campaign.chosen_by.get("version")
+    return None if known is None else DatasetVersion.objects.filter(pk=known, project=run.campaign.project).first()
+
+
+def _list_earlier(run: ConsensusRun) -> QuerySet[ConsensusRun]:
+    """Ready consensus of other rounds of this project over the same classes, the newest of each round and method."""
+    ready = ConsensusRun.objects.filter(
+        state=ConsensusRun.State.READY,
+        campaign__project=run.campaign.project_id,
+        campaign__scheme=run.campaign.scheme,
+        campaign__scheme_version=run.campaign.scheme_version,
+    ).exclude(round=run.round_id)
+    newest = ready.order_by("round", "method", "-pk").distinct("round", "method").values("pk")
+    return ConsensusRun.objects.filter(pk__in=newest).select_related("campaign", "round").order_by("-pk")
+
+
+def _take_over(source: DatasetVersion | None) -> dict[str, Any]:
+    """What the next version of a dataset begins with: name, pixels and split of the one before."""
+    if source is None:
+        return {}
+    chosen = (
+        (each["modality"], each.get("season", ""), *([OPTIONAL] if each.get("optional") else []))
+        for each in source.modalities
+    )
+    return {
+        "name": source.name,
+        "modalities": [":".join(each) for each in chosen],
+        "seed": source.seed,
+        **{"design" if key == "kind" else key: value for key, value in source.design.items() if key != "limits"},
+    }
+
+
+def _list_scenes(runs: Sequence[ConsensusRun]) -> tuple[list[tuple[str, str]], dict[tuple[str, str], int], int]:
+    """Modality and date of which every region of the runs has a scene; each modality also without a date.
 
     Modalities that can be a series, and have several dates in common, also with all of them at once. Then those that
     only some regions have, with how many, and the number of all regions.
     """
-    regions = list(Region.objects.filter(pk__in=run.rows.values("sample__region")).order_by("pk"))
+    rows = Consensus.objects.filter(run__in=list(runs))
+    regions = list(Region.objects.filter(pk__in=rows.values("sample__region")).order_by("pk"))
     named = list_dates(regions)
     there: dict[tuple[str, str], set[int]] = {}
     for region, dates in named.items():

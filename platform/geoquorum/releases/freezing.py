@@ -28,7 +28,8 @@ from geoquorum.releases.splitting import split_rows
 
 Shares = npt.NDArray[np.float64]
 CLOUDY = "cloudy"
-TOLD = ("voters", "unblinded_at", "seal")  # of the provenance, on the version's page and in the API
+# Of the provenance, on the version's page and in the API.
+TOLD = ("voters", "unblinded_at", "seal", "chosen_by", "earlier")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def freeze_version(version: DatasetVersion, claim: Claim) -> Frozen:
     summary = _summarise(rows, split, len(invalid) - len(kept), leaks) | _tell_present(stacks, kept)
     if clouds is not None:
         summary["cloudy"] = int((clouds > MOST_CLOUD).sum())
-    return Frozen(snapshot=snapshot, summary=summary | {name: provenance[name] for name in TOLD})
+    return Frozen(snapshot=snapshot, summary=summary | {name: provenance[name] for name in TOLD if name in provenance})
 
 
 def _table(

@@ -15,7 +15,8 @@ class BuildState(models.TextChoices):
 class DatasetVersion(models.Model):
     """A pack: name, number, checksum. It names the consensus run it froze.
 
-    `selection` says which consensus rows went in, `design` how they were split; `sha256` is that of pack.json.
+    `selection` says which consensus rows went in, `design` how they were split; `sha256` is that of pack.json. Labels
+    of earlier runs may be in it too ("earlier_runs" of the selection): where two have a sample, the newer labels it.
     """
 
     project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="versions")
@@ -50,6 +51,11 @@ class DatasetVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.number}"
+
+    @property
+    def consensus_ids(self) -> list[int]:
+        """The consensus run that it froze, and the earlier ones whose labels it holds as well, the newest first."""
+        return [self.consensus_run_id, *self.selection.get("earlier_runs", [])]
 
 
 class Export(models.Model):

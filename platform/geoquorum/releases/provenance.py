@@ -14,7 +14,7 @@ from geoquorum.catalog.dates import find_scenes
 from geoquorum.catalog.models import Region, Sample
 from geoquorum.catalog.pixels import RESAMPLING
 from geoquorum.catalog.registering import describe_registration
-from geoquorum.releases.choosing import Chosen
+from geoquorum.releases.choosing import Chosen, list_runs
 from geoquorum.releases.linking import describe_linking
 from geoquorum.releases.models import DatasetVersion
 
@@ -36,6 +36,7 @@ def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[s
         "consensus": {"method": run.method, "parameters": run.parameters, "votes": run.votes_count},
         "voters": _count_voters(run),
         **_describe_votes(run),
+        **describe_origin(version),
         "selection": {name: version.selection[name] for name in ("statuses", "without_flags")},
         **_count_decisions(chosen),
         "design": version.design,
@@ -44,6 +45,29 @@ def describe_provenance(version: DatasetVersion, chosen: list[Chosen]) -> dict[s
         "scenes": _list_files(version, regions),
         "registration": _describe_scenes(version, regions, samples),
         **({"linking": linking} if (linking := describe_linking(list(regions.values()))) else {}),
+    }
+
+
+def describe_origin(version: DatasetVersion) -> dict[str, Any]:
+    """Which run and rule chose the samples, and the earlier campaigns whose labels are in too; or nothing.
+
+    Numbers of rows in this database are left out, names and hashes stay.
+    """
+    (newest, _until), *earlier = list_runs(version)
+    chosen = {key: value for key, value in newest.campaign.chosen_by.items() if key not in ("run", "is_voting")}
+    return {
+        **({"chosen_by": chosen} if chosen else {}),
+        **({"earlier": [_describe_earlier(run) for run, _until in earlier]} if earlier else {}),
+    }
+
+
+def _describe_earlier(run: ConsensusRun) -> dict[str, Any]:
+    return {
+        "campaign": run.campaign.slug,
+        "question": f"{run.campaign.question} {run.campaign.question_version}",
+        "consensus": {"method": run.method, "parameters": run.parameters, "votes": run.votes_count},
+        "voters": _count_voters(run),
+        **_describe_votes(run),
     }
 
 

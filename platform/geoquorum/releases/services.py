@@ -1,5 +1,6 @@
 """Dataset versions: asked for, built by a job from one consensus run, and never changed afterwards."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,10 @@ def start_release(
     statuses: tuple[str, ...] = STATUSES,
     without_flags: tuple[str, ...] = (),
     seed: int = 0,
+    earlier: Sequence[ConsensusRun] = (),
     by: User | None,
 ) -> DatasetVersion:
-    """Queues the next version of a dataset from a READY consensus run.
+    """Queues the next version of a dataset from a READY consensus run; labels of `earlier` runs go in as well.
 
     `modalities` lists {"modality", "season"}, where a day may stand for the season, or "*" for every date that the
     regions have in common, as a series, and with "optional": true samples need not have it (the pack flags those that
@@ -58,6 +60,7 @@ def start_release(
     `without_flags` choose the rows that go in.
     """
     _check_request(run, modalities, design, statuses, without_flags)
+    _check_earlier(run, earlier)
     project = run.campaign.project
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
@@ -72,11 +75,12 @@ def start_release(
                 "statuses": list(statuses),
                 "without_flags": list(without_flags),
                 "decisions_until": last_decision(campaign=run.campaign),
+                **_name_earlier(earlier),
             },
             design=design,
             modalities=modalities,
             seed=seed,
-            is_simulated=_is_simulated(run),
+            is_simulated=any(_is_simulated(one) for one in (run, *earlier)),
             created_by=by,
         )
         version.job = enqueue(
@@ -186,6 +190,29 @@ def _is_simulated(run: ConsensusRun) -> bool:
     """Whether votes or pixels are made up, all or some of them."""
     is_declared = run.campaign.is_simulated or run.campaign.project.is_simulated
     return is_declared or run.rows.filter(sample__is_simulated=True).exists()
+
+
+def _check_earlier(run: ConsensusRun, earlier: Sequence[ConsensusRun]) -> None:
+    """Labels of several campaigns are one set only where they answer one question with one alphabet."""
+    rounds = {run.round_id}
+    for one in earlier:
+        if one.state != ConsensusRun.State.READY or one.campaign.project_id != run.campaign.project_id:
+            raise BadInputError(f"{one} cannot be added: it must be a ready consensus of the same project.")
+        if one.round_id in rounds:
+            raise BadInputError(f"{one} is of votes that are in already: take one consensus of each round.")
+        rounds.add(one.round_id)
+        asked, other = ((each.campaign.scheme, each.campaign.scheme_version) for each in (run, one))
+        if asked != other:
+            raise BadInputError(
+                f"{one} has labels of {other[0]} version {other[1]}; these are of {asked[0]} version {asked[1]}."
+            )
+
+
+def _name_earlier(earlier: Sequence[ConsensusRun]) -> dict[str, list[int]]:
+    """The earlier runs, newest first, and up to which decision of curators each counts; nothing where there is none."""
+    newest = sorted(earlier, key=lambda one: one.pk, reverse=True)
+    decisions = [last_decision(campaign=one.campaign) for one in newest]
+    return {"earlier_runs": [one.pk for one in newest], "earlier_decisions": decisions} if newest else {}
 
 
 def _check_request(

@@ -132,7 +132,7 @@ def _list_files(regions: list[Region], wanted: list[dict[str, Any]]) -> dict[int
 
 def _list_photos(version: DatasetVersion, samples: list[Sample]) -> list[tuple[str, ...]]:
     """The files that samples hold themselves, by their hash: one photo may have come in twice."""
-    assets = Asset.objects.filter(sample__consensus__run=version.consensus_run)
+    assets = Asset.objects.filter(sample__consensus__run__in=version.consensus_ids)
     own: dict[int, set[str]] = {}
     for sample, sha256 in assets.values_list("sample_id", "sha256"):
         own.setdefault(sample, set()).add(f"photo {sha256[:16]}")
@@ -141,7 +141,7 @@ def _list_photos(version: DatasetVersion, samples: list[Sample]) -> list[tuple[s
 
 def _list_users(version: DatasetVersion, samples: list[Sample]) -> list[str]:
     """Who wrote each post, as a number that means nothing beyond this report: reports are shown to experts."""
-    posts = Post.objects.filter(sample__consensus__run=version.consensus_run).exclude(author="")
+    posts = Post.objects.filter(sample__consensus__run__in=version.consensus_ids).exclude(author="")
     authors = dict(posts.values_list("sample_id", "author"))
     numbers: dict[str, str] = {}
     return [
