@@ -13,11 +13,16 @@ HUES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One line: its name, (x, y) points in order of x, dashed or not. None and NaN are left out."""
+    """One line: its name, (x, y) points in order of x, dashed or not. None and NaN are left out.
+
+    A thin one stands behind the others, in the hue (1 to 4) of the line it belongs to; else lines take hues in turn.
+    """
 
     name: str
     points: Sequence[tuple[float | None, float | None]]
     is_dashed: bool = False
+    is_thin: bool = False
+    hue: int | None = None
 
 
 def line_chart(
@@ -30,9 +35,10 @@ def line_chart(
     width: int = 560,
     height: int = 270,
 ) -> SafeString:
-    """Up to four lines, named at their ends if they have names; `y_range` fixes the scale, else data and zero do."""
-    cleaned = [(one, finite(one.points)) for one in series]
-    points = [point for _one, kept in cleaned for point in kept]
+    """Lines in four hues in turn, named at their ends if they have names; `y_range` fixes the scale, else data and 0."""
+    cleaned = [(one, finite(one.points), one.hue or place % HUES + 1) for place, one in enumerate(series)]
+    cleaned = [each for each in cleaned if each[1]]
+    points = [point for _one, kept, _hue in cleaned for point in kept]
     plot = Plot(
         left=52,
         top=30,
@@ -44,12 +50,9 @@ def line_chart(
     parts = plot.draw_axes(x_label, y_label)
     if not points:
         parts.append(text((plot.left + plot.right) / 2, height / 2, "no values yet", anchor="middle", class_="tick"))
-    parts += [
-        part for hue, (one, kept) in enumerate(cleaned) if kept for part in _draw(plot, one, kept, hue % HUES + 1)
-    ]
-    parts += _name_ends(
-        plot, [(one.name, kept, hue % HUES + 1) for hue, (one, kept) in enumerate(cleaned) if kept and one.name]
-    )
+    for one, kept, hue in sorted(cleaned, key=lambda each: not each[0].is_thin):
+        parts += _draw(plot, one, kept, hue)
+    parts += _name_ends(plot, [(one.name, kept, hue) for one, kept, hue in cleaned if one.name])
     return frame(width, height, title, parts)
 
 
@@ -66,7 +69,8 @@ def _span_y(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def _draw(plot: Plot, one: Series, points: list[tuple[float, float]], hue: int) -> list[SafeString]:
     joined = " ".join(f"{plot.x(x):.1f},{plot.y(y):.1f}" for x, y in points)
-    parts = [element("polyline", points=joined, class_=f"series s{hue}{' dashed' if one.is_dashed else ''}")]
+    look = f"series s{hue}{' dashed' if one.is_dashed else ''}{' thin' if one.is_thin else ''}"
+    parts = [element("polyline", points=joined, class_=look)]
     if len(points) == 1:
         parts.append(element("circle", cx=plot.x(points[0][0]), cy=plot.y(points[0][1]), r=3, class_=f"f{hue}"))
     return parts
