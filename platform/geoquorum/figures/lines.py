@@ -35,7 +35,7 @@ def line_chart(
     width: int = 560,
     height: int = 270,
 ) -> SafeString:
-    """Lines in four hues in turn, named at their ends if they have names; `y_range` fixes the scale, else data and 0."""
+    """Lines in four hues in turn, named at their ends if they have names; data and zero fix the scale, or `y_range`."""
     cleaned = [(one, finite(one.points), one.hue or place % HUES + 1) for place, one in enumerate(series)]
     cleaned = [each for each in cleaned if each[1]]
     points = [point for _one, kept, _hue in cleaned for point in kept]
