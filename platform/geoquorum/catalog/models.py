@@ -248,3 +248,21 @@ class Link(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.sample_id}"
+
+
+class HeldBack(models.Model):
+    """The label of a sample is for curators alone, whatever is closed or released: it is the hidden test of a contest.
+
+    `reason` says of which, such as `benchmark 12`; a sample may be held back for several.
+    """
+
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="held_back")
+    reason = models.CharField(max_length=60)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sample", "reason"], name="held_back_once")]
+        indexes = [models.Index(fields=["reason"], name="held_back_reason")]
+
+    def __str__(self) -> str:
+        return f"{self.sample} ({self.reason})"

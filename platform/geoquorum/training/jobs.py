@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from geoquorum.queue.services import run_claimed
-from geoquorum.training import map_parts, mapping, services
+from geoquorum.training import map_parts, mapping, run_scores, services
 
 
 @shared_task
@@ -19,3 +19,8 @@ def draw_map(job_id: str) -> None:
 @shared_task
 def draw_part(job_id: str) -> None:
     run_claimed(job_id, map_parts.draw_part)
+
+
+@shared_task
+def score_run(job_id: str) -> None:
+    run_claimed(job_id, run_scores.execute_scoring)

@@ -76,46 +76,160 @@ class Checkpoint(models.Model):
         return f"{self.run} at step {self.step}"
 
 
+class Protocol(models.TextChoices):
+    """What may be trained on; scores of different protocols never stand in one ranking (training.protocols)."""
+
+    UNSEEN_CITIES = "unseen_cities", _("unseen cities")
+    SAME_CITIES = "same_cities", _("same cities")
+    CONTEST = "contest", _("contest")
+
+
 class Benchmark(models.Model):
-    """A fixed version, split, metric and protocol that checkpoints are scored on."""
+    """A fixed version, split, metric and protocol on which systems are scored; it never changes once it has scores.
+
+    `seed` and `resamples` fix the bootstrap, `interval_by` what is drawn in it. With `has_hidden_labels` it is a
+    contest: labels of its split are for curators, a board shows the scores on `public_share` of the rows until
+    `ends_at`, and then those on the others. `counts` says which of a person's submissions does.
+    """
+
+    class Drawn(models.TextChoices):
+        BLOCK = "block", _("block")
+        CITY = "city", _("city")
+
+    class Counts(models.TextChoices):
+        BEST = "best", _("the best")
+        LAST = "last", _("the last")
 
     project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="benchmarks")
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=80)
     version = models.ForeignKey("releases.DatasetVersion", on_delete=models.PROTECT, related_name="benchmarks")
+    pack_sha256 = models.CharField(max_length=64, blank=True)
     task = models.CharField(max_length=60)
+    target = models.CharField(max_length=80, blank=True)
+    scheme = models.CharField(max_length=60, blank=True)
     split = models.CharField(max_length=20, default="test")
     metric = models.CharField(max_length=40)
-    protocol = models.TextField(blank=True)
+    further_metrics = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    protocol = models.CharField(max_length=20, choices=Protocol, default=Protocol.UNSEEN_CITIES)
+    note = models.TextField(blank=True)
+    interval_by = models.CharField(max_length=10, choices=Drawn, default=Drawn.BLOCK)
+    seed = models.BigIntegerField(default=0)
+    resamples = models.PositiveIntegerField(default=1000)
+    is_automatic = models.BooleanField(default=False)
+    has_hidden_labels = models.BooleanField(default=False)
+    public_share = models.FloatField(null=True)
+    ends_at = models.DateTimeField(null=True)
+    daily_limit = models.PositiveSmallIntegerField(default=20)
+    counts = models.CharField(max_length=10, choices=Counts, default=Counts.BEST)
+    created_by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "slug"], name="benchmark_slug_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "slug"], name="benchmark_slug_once"),
+            models.CheckConstraint(
+                condition=models.Q(has_hidden_labels=False, public_share=None, ends_at=None)
+                | models.Q(has_hidden_labels=True, public_share__gt=0, public_share__lt=1, ends_at__isnull=False),
+                name="benchmark_contest_is_whole",
+            ),
+            models.CheckConstraint(condition=models.Q(daily_limit__gte=1), name="benchmark_takes_one_a_day"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
+class Submission(models.Model):
+    """One system on one benchmark: what was sent under one name, a run's settings, a baseline, or a published figure.
+
+    Its scores are its seeds. `settings_sha256` is that of a run's settings without its seed, so that runs which differ
+    in nothing else are one system. Only a published figure has a value of its own: it was not computed here.
+    """
+
+    class Kind(models.TextChoices):
+        UPLOAD = "upload", _("predictions")
+        RUN = "run", _("run")
+        BASELINE = "baseline", _("baseline")
+        PUBLISHED = "published", _("published")
+
+    benchmark = models.ForeignKey(Benchmark, on_delete=models.CASCADE, related_name="submissions")
+    kind = models.CharField(max_length=10, choices=Kind)
+    name = models.CharField(max_length=120)
+    words = models.TextField(blank=True)
+    submitted_by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    job = models.ForeignKey("queue.Job", on_delete=models.SET_NULL, null=True, related_name="+")
+    settings_sha256 = models.CharField(max_length=64, blank=True)
+    source = models.TextField(blank=True)
+    published_value = models.FloatField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["benchmark", "name"], name="submission_name_once"),
+            models.CheckConstraint(
+                condition=(models.Q(kind="published", published_value__isnull=False) & ~models.Q(source=""))
+                | (~models.Q(kind="published") & models.Q(published_value=None)),
+                name="submission_published_has_source",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SubmissionCount(models.Model):
+    """How many submissions a person made to a benchmark on one day (UTC), counted in one statement with the limit."""
+
+    benchmark = models.ForeignKey(Benchmark, on_delete=models.CASCADE, related_name="submission_counts")
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    used = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["benchmark", "user", "day"], name="submission_count_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.used} on {self.day}"
+
+
 class Score(models.Model):
-    """One checkpoint's (or one baseline's) number on one benchmark, with its 95 % interval."""
+    """One seed of one system on one benchmark, with its 95 % interval; computed here, from predictions that are kept.
+
+    In a contest `value`, `low`, `high` and `draws` are of the private rows, and `public` of the others, as
+    {"value", "low", "high", "n", "metrics"}. `draws` are the metric itself and on each bootstrap draw, float64, by
+    which systems are compared in pairs; empty where only a run's report is known. `detail` holds further metrics.
+    """
 
     benchmark = models.ForeignKey(Benchmark, on_delete=models.CASCADE, related_name="scores")
+    submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="scores")
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE, null=True, related_name="scores")
     baseline = models.CharField(max_length=60, blank=True)
+    seed = models.BigIntegerField(default=0)
     value = models.FloatField()
     low = models.FloatField()
     high = models.FloatField()
     samples_count = models.PositiveIntegerField()
     detail = models.JSONField(default=dict)
+    draws = models.BinaryField(default=bytes)
+    public = models.JSONField(null=True)
+    public_draws = models.BinaryField(default=bytes)
+    predictions_uri = models.TextField(blank=True)
+    file_sha256 = models.CharField(max_length=64, blank=True)
+    file_name = models.CharField(max_length=120, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(checkpoint__isnull=False, baseline="")
-                | (models.Q(checkpoint__isnull=True) & ~models.Q(baseline="")),
+                condition=models.Q(checkpoint__isnull=True) | models.Q(baseline=""),
                 name="score_of_checkpoint_or_baseline",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["submission", "seed", "file_sha256"],
+                condition=~models.Q(file_sha256=""),
+                name="score_of_a_file_once",
+            ),
         ]
 
     def __str__(self) -> str:

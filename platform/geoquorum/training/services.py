@@ -27,12 +27,13 @@ from geoquorum.queue.services import (
     request_cancel,
 )
 from geoquorum.releases.models import BuildState, DatasetVersion
+from geoquorum.training.automatic import record_scores
 from geoquorum.training.events import Event, is_number
 from geoquorum.training.files import hash_file
 from geoquorum.training.launcher import Outcome, launch
 from geoquorum.training.limits import check_asked, check_room
 from geoquorum.training.mirrors import Mirrors, mirror_run
-from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
+from geoquorum.training.models import Checkpoint, MapProduct, Run, RunState
 from geoquorum.training.pruning import refuse_hopeless
 
 RUN_LIMIT_S = 12 * 3600
@@ -146,11 +147,11 @@ def execute_run(job: Job, claim: Claim) -> dict[str, Any]:
         except Retry:
             raise
         except GeoquorumError as end:
-            _note_end(run, end, claim)
+            note_end(run, end, claim)
             raise
 
 
-def _note_end(run: Run, end: GeoquorumError, claim: Claim) -> None:
+def note_end(run: Run, end: GeoquorumError, claim: Claim) -> None:
     """The run's state after an end that its child did not choose; nothing where another attempt has it by now."""
     if isinstance(end, LeaseLost) and not isinstance(end, GivenBack):
         return
@@ -220,42 +221,8 @@ def record_report(run: Run, folder: Path, claim: Claim, *, progress: Mapping[str
             progress={**progress, "share": 1.0},
         )
         if report.test is not None:
-            _record_scores(run, report, checkpoint)
+            record_scores(run, report, checkpoint)
     return {"run": run.pk, "checkpoint": checkpoint.sha256}
-
-
-def _record_scores(run: Run, report: RunReport, checkpoint: Checkpoint) -> None:
-    """The version's own benchmark: its test split, the task's metric, network and baselines side by side.
-
-    A test split of a single block has no interval, and a number without one is no score: the report alone holds it.
-    """
-    benchmark, _created = Benchmark.objects.get_or_create(
-        project=run.project,
-        slug=f"version-{run.version_id}-{run.task}",
-        defaults={
-            "name": f"{tasks.find(run.task).title}: {run.version}, test split"[:120],
-            "version": run.version,
-            "task": run.task,
-            "metric": report.metric,
-            "protocol": "Trained on the split 'train', chosen on 'validation', scored once on 'test'.",
-        },
-    )
-    rows = [(checkpoint, "", report.test)] + [(None, name, scores) for name, scores in report.baselines.items()]
-    for owner, baseline, scores in rows:
-        found = (scores or {}).get(report.metric, {})
-        if found.get("low") is None:
-            continue
-        Score.objects.update_or_create(
-            benchmark=benchmark,
-            checkpoint=owner,
-            baseline=baseline,
-            defaults={
-                "value": found["value"],
-                "low": found["low"],
-                "high": found["high"],
-                "samples_count": scores["n"],
-            },
-        )
 
 
 class _Follower:
