@@ -80,6 +80,9 @@ class Head:
     collect       (truth of TargetReader.read_truth, decoded) of the same rows -> Evidence.
     score         (evidence of all batches, blocks, seed, resamples) -> scores ready for JSON, each metric with its 95 %
                   interval as {"value", "low", "high"}; `blocks` has one entry for each sample in order.
+    fit_temperature (evidence of validation, decoded with temperature 1) -> the temperature; None where logits fit it.
+    paint         (outputs, target) -> predicted and true maps [n, c, y, x] in one space, 0 where nothing is known: what
+                  a critic sees; None where a head has no maps.
     compare       (evidence a, evidence b, metric, blocks, seed, resamples) -> interval of the paired difference a - b.
     """
 
@@ -104,6 +107,8 @@ class Head:
     collect: Callable[[Mapping[str, Array], Decoded], Evidence]
     score: Callable[[Sequence[Evidence], Sequence[Any], int, int], dict[str, Any]]
     compare: Callable[[Sequence[Evidence], Sequence[Evidence], str, Sequence[Any], int, int], Interval]
+    fit_temperature: Callable[[Sequence[Evidence]], float] | None = None
+    paint: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
 
 
 def find(name: str) -> Head:
@@ -122,6 +127,14 @@ def find_output(head: Head, target: TargetInfo) -> str:
     if head.output != "either":
         return head.output
     return "map" if target.dims[-2:] == ("y", "x") else "vector"
+
+
+def find_grid(inputs: Inputs) -> tuple[int, int]:
+    """Rows and columns of the inputs' pixels, on which maps are learned."""
+    if not inputs:
+        raise SpecError("modalities is empty, and so is the pack: there is nothing to learn from.")
+    height, width = inputs[0].shape[-2:]
+    return height, width
 
 
 def describe_target(

@@ -77,18 +77,27 @@ class Learner:
         return [part for group in self.optimizers[name].param_groups for part in group["params"]]
 
 
+def validate_own(learner: Learner, network: FusionNetwork, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Loss and outputs of a batch, by the head."""
+    with learner.autocast():
+        outputs = learner.head.ask(network, batch.inputs)
+    return learner.head.loss(outputs.float(), batch.target), outputs.float()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Objective:
     """A way of learning. `take_step` answers loss and outputs, detached; it asks the learner for backward and steps.
 
     So an objective with several optimisers needs no other training loop. The options in a spec's `objective` are its
-    own and the head's. Validation needs no objective: the head's loss and metrics over what `open_target` reads.
+    own and the head's.
 
     describe_target (pack, spec, head, scheme, inputs, options, train rows) -> TargetInfo; `spec.target` names it.
     open_target     (pack, head bound to the target, target, inputs) -> TargetReader.
     make_parts      (target, inputs, options) -> modules beside the network that learn too (a critic), by name: the
                     learner holds them, each checkpoint keeps them.
     make_optimizers (network, parts, spec, options) -> optimisers by name; `main` steps the network.
+    validate        (learner, network, batch) -> loss and outputs without a step; the network may be an average. Most
+                    leave it as it is: the head's loss over what `open_target` reads.
     """
 
     name: str
@@ -101,6 +110,7 @@ class Objective:
         [FusionNetwork, Mapping[str, nn.Module], RunSpec, Mapping[str, Any]], dict[str, Optimizer]
     ]
     take_step: Callable[[Learner, Batch], tuple[Tensor, Tensor]]
+    validate: Callable[[Learner, FusionNetwork, Batch], tuple[Tensor, Tensor]] = validate_own
 
 
 def describe_own(

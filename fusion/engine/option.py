@@ -11,7 +11,7 @@ Value = int | float | bool | str
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """A default (its type is the option's type), the limits of a number, the closed list of a word."""
+    """A default (its type is the option's type), the limits of a number, the closed list of a word (empty: any)."""
 
     default: Value
     low: float = 0.0
@@ -36,6 +36,8 @@ def _read_option(field: str, option: Option, value: Any) -> Value:
         return option.default
     wanted = type(option.default)
     if wanted is str:
+        if not option.choices and isinstance(value, str):
+            return value
         if value not in option.choices:
             raise SpecError(f"{field} must be one of {', '.join(option.choices)}; it is {value!r}.")
         return str(value)

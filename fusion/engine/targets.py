@@ -118,6 +118,27 @@ def open_targets(pack: Pack, names: Sequence[str] = ()) -> dict[str, dict[str, T
     return {name: _open_target(pack, known[name], size) for name in (names or sorted(known))}
 
 
+def open_values(pack: Pack, name: str) -> TargetArray:
+    """The values of a target of head mask, field, boxes or tracks: its own array, or the pack's that it names."""
+    found = open_targets(pack, [name])[name]
+    return next(iter(found.values()))
+
+
+def check_grid(pack: Pack, name: str, own: tuple[int, int], size: tuple[int, ...]) -> None:
+    """SpecError where the target's pixels are not those of the inputs: a map is learned pixel by pixel."""
+    if own != size:
+        raise SpecError(
+            f"target: {name!r} of {pack.folder} has {own[0]} x {own[1]} pixels, the inputs have {size[0]} x {size[1]}. "
+            "Cut them on one grid, or choose other modalities."
+        )
+
+
+def spread(rows: Rows, most: int) -> Rows:
+    """At most so many of these rows, spread evenly: what is learned of values beforehand need not read all of them."""
+    step = max(1, -(-len(rows) // most))
+    return rows[::step]
+
+
 def find_size(pack: Pack) -> tuple[int, int]:
     """Rows and columns of the first raster of the pack, on which pixels of targets are counted; (0, 0) without one."""
     entries = (pack.manifest["arrays"][name] for name in pack.array_names)

@@ -136,9 +136,7 @@ class Training:
             mine = self.processes.share(rows[first : first + size])
             if len(mine):
                 batch = self.setup.reader.read(mine)
-                with self.learner.autocast():
-                    outputs = self.learner.head.ask(network, batch.inputs).float()
-                loss = self.learner.head.loss(outputs, batch.target)
+                loss, outputs = self.setup.objective.validate(self.learner, network, batch)
                 tally.add(loss, self._measure(outputs, batch.truth), len(mine))
         return tally.mean_epoch()
 
