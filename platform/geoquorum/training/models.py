@@ -17,7 +17,9 @@ class RunState(models.TextChoices):
 class Run(models.Model):
     """One training of one task on one version. `spec` is the whole truth of it; `folder` holds its files.
 
-    `processes` share its work, each on a device of its own; the curve is the same for any number of them.
+    `processes` share its work, each on a device of its own; the curve is the same for any number of them. A search is a
+    run whose children are its trials: its `search` holds space and bounds (training.search), that of a trial its number
+    and parameters, and that of any other run is null.
     """
 
     project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="runs")
@@ -27,6 +29,7 @@ class Run(models.Model):
     name = models.CharField(max_length=120)
     task = models.CharField(max_length=60)
     spec = models.JSONField()
+    search = models.JSONField(null=True)
     seed = models.BigIntegerField(default=0)
     processes = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=RunState, default=RunState.QUEUED)

@@ -6,6 +6,8 @@ from typing import Any
 from geoquorum.queue.services import Cancelled
 from geoquorum.training.models import Run
 
+PRUNED = "Pruned"  # how the reason of such a trial begins
+
 
 class Pruned(Cancelled):
     """The median of the earlier trials did better after the same epoch."""
@@ -18,4 +20,4 @@ def refuse_hopeless(trial: Run, points: Sequence[dict[str, Any]]) -> None:
     found = study.list_values(points)
     if found and study.is_hopeless(trial, points):
         epoch, value = found[-1]
-        raise Pruned(f"{study.PRUNED} after epoch {epoch} with {value:.3f} on validation: behind the median so far.")
+        raise Pruned(f"{PRUNED} after epoch {epoch} with {value:.3f} on validation: behind the median so far.")
