@@ -1,14 +1,18 @@
 """Which campaigns a person may see, and as what; asked by every view and every route of the API."""
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 
 from geoquorum.accounts.models import Expert, Membership, Role, User
 from geoquorum.accounts.services import expert_of, is_outside_token, require_role
 from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
+from geoquorum.campaigns.services.withheld import is_withheld
 from geoquorum.statements import fetch_row
 
-SHORT = [field.attname for field in Campaign._meta.concrete_fields if field.name not in ("guide", "declared")]
+LONG = ("guide", "declared", "chosen_by")
+SHORT = [field.attname for field in Campaign._meta.concrete_fields if field.name not in LONG]
 AS_EXPERT = f"""
 SELECT {", ".join(f"c.{name}" for name in SHORT)}, m.role, e.id AS expert, e.pseudonym, e.kind
 FROM campaigns_campaign c
@@ -36,8 +40,8 @@ def find_as_expert(*, user: User, campaign_id: int) -> tuple[Campaign, Expert]:
 def look_as_expert(*, user: User, campaign_id: int) -> tuple[Campaign, Expert | None]:
     """The campaign and one's pseudonym, if there is one: nobody gets one by looking at a page.
 
-    One statement, for every vote asks this. The rules are those of `find_campaign`. Long columns (guide, declaration)
-    are read when they are asked for.
+    One statement, for every vote asks this. The rules are those of `find_campaign`. Long columns (guide, declaration,
+    what chose the samples) are read when they are asked for.
     """
     row = fetch_row(AS_EXPERT, {"campaign": campaign_id, "user": user.pk})
     if row is None or row["role"] is None or (row["state"] == CampaignState.DRAFT and row["role"] == Role.EXPERT):
@@ -57,12 +61,24 @@ def known_as(*, user: User, campaign: Campaign) -> Expert | None:
 
 
 def find_results(*, user: User, campaign_id: int) -> tuple[Campaign, Membership]:
-    """A closed campaign, or for curators one that was unblinded; else there are no results, so that nobody is led."""
+    """A closed campaign, or for curators one that was unblinded; else there are no results, so that nobody is led.
+
+    Experts are refused while a contest holds labels of its samples back.
+    """
     campaign, member = find_campaign(user=user, campaign_id=campaign_id)
     may_look = campaign.unblinded_at is not None and member.role != Role.EXPERT
     if campaign.state != CampaignState.CLOSED and not may_look:
         raise Http404
+    refuse_withheld(campaign, member)
     return campaign, member
+
+
+def refuse_withheld(campaign: Campaign, member: Membership) -> None:
+    """403 with the reason where a contest holds back what was said in a campaign."""
+    if is_withheld(campaign=campaign, role=member.role):
+        raise PermissionDenied(
+            _("Samples of this campaign are the hidden test of a contest: what was said of them is for curators.")
+        )
 
 
 def find_votes(*, user: User, campaign_id: int) -> Campaign:

@@ -13,6 +13,7 @@ from geoquorum.accounts.services import projects_of, require_role
 from geoquorum.paging import Cursor, Limit, PageOut, cut_page
 from geoquorum.releases import downloads
 from geoquorum.releases.models import DatasetVersion, Export
+from geoquorum.releases.withheld import tell_summary
 
 router = Router(tags=["exports"])
 
@@ -52,7 +53,10 @@ class ExportOut(Schema):
 def list_versions(request: HttpRequest, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """Versions of one's projects, newest first."""
     rows = DatasetVersion.objects.filter(project__in=projects_of(request.user))
+    rows = rows.select_related("project")
     items, following = cut_page(rows, of="versions", cursor=cursor, limit=limit, is_newest_first=True)
+    for version in items:
+        version.summary = tell_summary(version=version, user=request.user)
     return {"items": items, "next": following}
 
 

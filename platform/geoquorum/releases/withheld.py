@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from geoquorum.accounts.models import Role, User
 from geoquorum.accounts.services import has_role
@@ -14,8 +14,9 @@ TELLING = ("classes",)  # of the summary
 
 
 def list_samples(version: DatasetVersion) -> QuerySet[Sample]:
-    """What a version was frozen from."""
-    return Sample.objects.filter(consensus__run__in=version.consensus_ids).distinct()
+    """What a version was frozen from: what was asked about, and the patches of areas that were."""
+    runs = [number for number in version.consensus_ids if number is not None]
+    return Sample.objects.filter(Q(consensus__run__in=runs) | Q(parent__consensus__run__in=runs)).distinct()
 
 
 def is_withheld(*, version: DatasetVersion, user: User) -> bool:

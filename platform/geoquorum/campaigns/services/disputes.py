@@ -25,6 +25,7 @@ from geoquorum.campaigns.models import (
     Thread,
 )
 from geoquorum.campaigns.services.refusal import RefusedError
+from geoquorum.catalog.held_back import holds_any
 from geoquorum.catalog.models import Sample
 
 BELOW = 0.6  # probability of the label under which a sample is worth a second look (formats-and-ux 1.4)
@@ -72,8 +73,13 @@ def has_spoken(*, campaign: Campaign, sample: Sample, expert: Expert | None) -> 
 
 
 def may_read_thread(*, campaign: Campaign, sample: Sample, user: User, expert: Expert | None) -> bool:
-    """After the close every member; before, curators (they answer for what is written) and who has voted on it."""
-    if campaign.state == CampaignState.CLOSED or has_role(user=user, project=campaign.project, minimum=Role.CURATOR):
+    """After the close every member; before, curators (they answer for what is written) and who has voted on it.
+
+    While a contest holds its label back it is as before the close.
+    """
+    if has_role(user=user, project=campaign.project, minimum=Role.CURATOR):
+        return True
+    if campaign.state == CampaignState.CLOSED and not holds_any(Sample.objects.filter(pk=sample.pk)):
         return True
     return has_spoken(campaign=campaign, sample=sample, expert=expert) or _is_asked_again(campaign, sample, expert)
 

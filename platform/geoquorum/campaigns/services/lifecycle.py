@@ -11,7 +11,7 @@ from django.utils.text import slugify
 
 from annotation import question as questions
 from fusion import scheme as schemes
-from geoquorum.accounts.models import Project, User
+from geoquorum.accounts.models import Project, Role, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns.models import Assignment, Campaign, CampaignState, Round, RoundSample
 from geoquorum.campaigns.services.consensus import start_consensus
@@ -20,6 +20,7 @@ from geoquorum.campaigns.services.gate import hold_gate
 from geoquorum.campaigns.services.policies import check_policy
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.campaigns.services.sealing import add_seals, write_anchor
+from geoquorum.campaigns.services.withheld import is_withheld
 from geoquorum.catalog.models import Sample
 
 RING = 2**31  # positions lie on a ring of this size, so that an order may start anywhere on it
@@ -94,6 +95,8 @@ def open_campaign(*, campaign: Campaign, by: User | None) -> Campaign:
     held = hold_gate(campaign=campaign)
     if held.state != CampaignState.DRAFT:
         raise RefusedError(f"Only a draft can be opened; this campaign is {held.get_state_display()}.")
+    if questions.find(held.question).prompt_scheme and is_withheld(campaign=held, role=Role.EXPERT):
+        raise RefusedError("It would show labels that a contest holds back. Open it when the contest has let them go.")
     declared = declare(question=held.question, scheme=held.scheme)
     Campaign.objects.filter(pk=held.pk).update(
         state=CampaignState.OPEN,

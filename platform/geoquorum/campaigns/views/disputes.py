@@ -26,6 +26,7 @@ from geoquorum.campaigns.services.declaring import scheme_of
 from geoquorum.campaigns.services.disputes import Queue
 from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.campaigns.services.second_round import start_second_round
+from geoquorum.campaigns.services.withheld import is_withheld
 from geoquorum.campaigns.views.runs import choose_run, latest_runs
 from geoquorum.campaigns.vote_bars import draw_votes
 from geoquorum.catalog.models import Sample
@@ -46,6 +47,7 @@ def show_disputes(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if campaign.state != CampaignState.CLOSED:
         context["threads"] = _list_threads(request, campaign)
         return render(request, "campaigns/disputes.html", context)
+    access.refuse_withheld(campaign, member)
     run = choose_run(request, campaign, latest_runs(campaign))
     context |= {"run": run, "runs": latest_runs(campaign)}
     return render(request, "campaigns/disputes.html", context | (_list_queue(request, run) if run else {}))
@@ -59,7 +61,8 @@ def show_sample(request: HttpRequest, campaign_id: int, sample_id: int) -> HttpR
     sample = _find_sample(campaign, sample_id)
     if not is_open_to(request.user, campaign, sample):
         raise Http404
-    run = choose_run(request, campaign, latest_runs(campaign)) if campaign.state == CampaignState.CLOSED else None
+    is_seen = campaign.state == CampaignState.CLOSED and not is_withheld(campaign=campaign, role=member.role)
+    run = choose_run(request, campaign, latest_runs(campaign)) if is_seen else None
     context = describe_sample(campaign, sample, run, user=request.user, is_curator=member.role in CURATING)
     if run is not None:
         context |= _walk(request, run, sample)

@@ -21,6 +21,7 @@ from geoquorum.campaigns import access, services
 from geoquorum.campaigns.forms import CampaignForm
 from geoquorum.campaigns.models import Campaign, CampaignState, ConsensusRun
 from geoquorum.campaigns.policy_words import describe_policy
+from geoquorum.campaigns.services.withheld import is_withheld
 from geoquorum.campaigns.views.runs import entitle
 
 CURATING = (Role.CURATOR, Role.ADMIN)
@@ -72,7 +73,7 @@ def show_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "own": services.count_own(round=round, expert=access.known_as(user=request.user, campaign=campaign)),
         "is_curator": is_curator,
         "progress": services.count_progress(round=round) if is_curator else None,
-        "runs": _runs(campaign, is_curator),
+        "runs": [] if is_withheld(campaign=campaign, role=member.role) else _runs(campaign, is_curator),
         "methods": [kind for kind in methods_of.load_all().values() if kind.answer_kind == "class"],
         "policy": describe_policy(campaign, round),
         "unblindings": services.list_unblindings(campaign=campaign) if is_curator else [],
