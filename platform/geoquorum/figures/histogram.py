@@ -17,8 +17,12 @@ def histogram(
     x_label: str,
     y_label: str,
     width: int = 560,
+    limit: float | None = None,
 ) -> SafeString:
-    """Shares of each group per bin between `edges`; one band per group, all on one scale, named with its n."""
+    """Shares of each group per bin between `edges`; one band per group, all on one scale, named with its n.
+
+    `limit` is a value (a threshold) at which a dashed line is drawn through every band.
+    """
     shares = {name: [count / (sum(counts) or 1) for count in counts] for name, counts in groups.items()}
     highest = max([share for row in shares.values() for share in row] or [0.0]) or 1.0
     parts, bottom = [], 0.0
@@ -36,6 +40,8 @@ def histogram(
         words = f"{name}: n = {write_number(sum(groups[name]))}"
         parts += [*plot.draw_y(y_label if hue == 0 else ""), text(plot.right, top - 8, words, anchor="end")]
         parts += _draw_bars(plot, edges, row, groups[name], hue % HUES + 1)
+        if limit is not None and edges[0] <= limit <= edges[-1]:
+            parts.append(line(plot.x(limit), top, plot.x(limit), bottom, "diagonal"))
     plot_x = Plot(left=LEFT_PX, top=0, right=width - 8, bottom=bottom, x_range=(edges[0], edges[-1]), y_range=(0, 1))
     return frame(width, bottom + 42, title, [*parts, *plot_x.draw_x(x_label)])
 

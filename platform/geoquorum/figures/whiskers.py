@@ -22,13 +22,24 @@ class Whisker:
 
 
 def whisker_chart(
-    rows: Sequence[Whisker], *, title: str, x_label: str, x_range: tuple[float, float] = (0, 1), width: int = 560
+    rows: Sequence[Whisker],
+    *,
+    title: str,
+    x_label: str,
+    x_range: tuple[float, float] = (0, 1),
+    width: int = 560,
+    limit: float | None = None,
 ) -> SafeString:
-    """Rows in the order given, the name at the left, value and interval in figures at the right."""
+    """Rows in the order given, the name at the left, value and interval in figures at the right.
+
+    `limit` is a value (what was promised) at which a dashed line is drawn.
+    """
     plot = Plot(left=170, top=8, right=width - 150, bottom=8 + ROW_PX * len(rows), x_range=x_range, y_range=(0, 1))
     parts = [part for index, row in enumerate(rows) for part in _draw_row(plot, row, plot.top + ROW_PX * (index + 0.5))]
-    zero = [line(plot.x(0), plot.top, plot.x(0), plot.bottom, "diagonal")] if x_range[0] < 0 < x_range[1] else []
-    return frame(width, plot.bottom + 40, title, [*zero, *parts, *plot.draw_x(x_label)])
+    dashed = [0.0] if x_range[0] < 0 < x_range[1] else []
+    dashed += [] if limit is None else [limit]
+    lines = [line(plot.x(value), plot.top, plot.x(value), plot.bottom, "diagonal") for value in dashed]
+    return frame(width, plot.bottom + 40, title, [*lines, *parts, *plot.draw_x(x_label)])
 
 
 def _draw_row(plot: Plot, row: Whisker, y: float) -> list[SafeString]:

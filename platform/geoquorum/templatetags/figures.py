@@ -2,12 +2,13 @@
 `{% include "partials/figure.html" with title=... svg=svg caption=... csv_url=... %}`. The title is the finding."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString
 
 from fusion import scheme as schemes
-from geoquorum.figures import bars, lines, matrix, reliability, whiskers
+from geoquorum.figures import bars, histogram, lines, matrix, reliability, set_sizes, whiskers
 
 register = template.Library()
 
@@ -43,17 +44,40 @@ def confusion_matrix(
 
 
 @register.simple_tag
-def reliability_diagram(bins: Sequence[Mapping[str, float]], title: str) -> SafeString:
-    """Accuracy against stated confidence, from the `reliability` list of `fusion.scores`."""
-    return reliability.reliability_diagram(bins, title=title)
+def reliability_diagram(
+    bins: Sequence[Mapping[str, float]], title: str, before: Sequence[Mapping[str, float]] | None = None
+) -> SafeString:
+    """Accuracy against stated confidence, from the `reliability` list of `fusion.scores`; dashed, as it was before."""
+    return reliability.reliability_diagram(bins, title=title, before=before or ())
+
+
+@register.simple_tag
+def score_histogram(
+    counted: Mapping[str, Any], title: str, x_label: str, y_label: str, limit: float | None = None
+) -> SafeString:
+    """Scores by group (`edges` and `counts` of fusion.out_of_domain.count_scores) with a line at the threshold."""
+    return histogram.histogram(
+        counted["edges"], counted["counts"], title=title, x_label=x_label, y_label=y_label, limit=limit
+    )
+
+
+@register.simple_tag
+def set_size_bars(sizes: Sequence[Mapping[str, float | None]], title: str) -> SafeString:
+    """How large prediction sets are, from the `sizes` of fusion.conformal.measure_sets."""
+    return set_sizes.set_sizes(sizes, title=title)
 
 
 @register.simple_tag
 def whisker_chart(
-    rows: Sequence[whiskers.Whisker], title: str, x_label: str, low: float = 0.0, high: float = 1.0
+    rows: Sequence[whiskers.Whisker],
+    title: str,
+    x_label: str,
+    low: float = 0.0,
+    high: float = 1.0,
+    limit: float | None = None,
 ) -> SafeString:
-    """Values with intervals, a row each (a list of `figures.whiskers.Whisker`)."""
-    return whiskers.whisker_chart(rows, title=title, x_label=x_label, x_range=(low, high))
+    """Values with intervals, a row each (a list of `figures.whiskers.Whisker`); `limit` draws a dashed line."""
+    return whiskers.whisker_chart(rows, title=title, x_label=x_label, x_range=(low, high), limit=limit)
 
 
 @register.simple_tag

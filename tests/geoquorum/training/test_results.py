@@ -92,6 +92,28 @@ def test_the_page_of_a_finished_run_shows_its_score_and_figures(run, client):
     assert "simulated" in page.lower()
 
 
+def test_the_page_tells_the_held_out_city_its_sets_and_its_strangers(run, client):
+    """Each title is the finding, with the figures of the report."""
+    page, report = read_page(log_in(client, run), "run", run.pk), run.report
+    [city] = report["groups"]["city"]["rows"]
+    assert "Tested in 1 city that it was not trained in (trained in 1)." in page
+    assert f"Overall accuracy {city['value']:.3f} in {city['name']}" in page
+    assert f"hold it in {100 * report['conformal']['test']['coverage']['value']:.1f} %" in page
+    assert f"{100 * report['out_of_domain']['flagged']['value']:.1f} % of held-out samples" in page
+    for table in ("cities", "culture_zones", "sets", "strangeness", "doubt"):
+        assert reverse("training:table", args=[run.pk, table]) in page
+
+
+def test_a_report_of_an_earlier_version_is_shown_as_it_was(run, client):
+    new = ("protocol", "groups", "uncertainty", "conformal", "out_of_domain", "samples")
+    Run.objects.filter(pk=run.pk).update(report={key: run.report[key] for key in run.report if key not in new})
+    page = read_page(log_in(client, run), "run", run.pk)
+    assert f"{run.report['test']['oa']['value']:.3f}" in page
+    assert "Sets that promise" not in page
+    answer = client.get(reverse("training:table", args=[run.pk, "cities"]))
+    assert answer.content.decode().startswith("name,n,blocks,value")
+
+
 def test_an_expert_sees_the_run_without_its_buttons(run, client):
     page = read_page(log_in(client, run, "expert"), "run", run.pk)
     assert "Draw this city" not in page
@@ -127,7 +149,13 @@ def test_the_list_of_runs_shows_the_held_out_score(run, client):
     assert f"{run.report['test']['oa']['value']:.3f}" in read_page(client, "list")
 
 
-@pytest.mark.parametrize("table", ["curves", "accuracies", "classes", "confusion", "reliability"])
+TABLES = (
+    "curves", "accuracies", "classes", "confusion", "reliability", "cities", "culture_zones", "sets", "strangeness",
+    "doubt",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_every_figure_has_its_table(run, client, table):
     answer = log_in(client, run).get(reverse("training:table", args=[run.pk, table]))
     assert answer["Content-Type"].startswith("text/csv")
