@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from fusion import baseline as baselines
-from fusion import conformal, out_of_domain
+from fusion import conformal, field_scores, out_of_domain
 from fusion.bootstrap import estimate_ratios
 from fusion.engine.answers import Answers, answer, cut_batches, decode_again, replace_answer, take, take_blocks
 from fusion.engine.calibrate import fit_temperature
 from fusion.engine.checkpoint import Checkpoint
 from fusion.engine.grouping import describe_protocol, score_groups
 from fusion.engine.head import Evidence, find_output
+from fusion.engine.heads.field import has_variance
 from fusion.engine.safeguards import Safeguards, calibrate, describe_outliers, describe_sets, list_outliers
 from fusion.engine.session import Session
 from fusion.engine.symmetries import Array, Rows
@@ -26,6 +27,7 @@ from fusion.pack import Pack
 from fusion.run import EvaluateSpec
 
 SAMPLES_FILE = "test_samples.npz"
+NO_TEMPERATURE = "A temperature is for one class per sample, or for fields with predicted variance."
 TUNED = ("ece", "negative_log_likelihood", "reliability")  # what a temperature changes: told before and after
 
 
@@ -55,9 +57,9 @@ class Evaluation:
 
     def score_all(self) -> dict[str, Any]:
         """Fields of a RunReport that are scores."""
-        validation, test = self._answer("validation"), self._answer("test")
-        calibration = self._calibrate(validation, test)
-        validation, test = (decode_again(part, self.ensemble, self.reader) for part in (validation, test))
+        validation, calibration = self._calibrate(self._answer("validation"))
+        test = self._answer("test")
+        calibration = self._add_before(calibration, test)
         scores = {"validation": self._score(validation, validation.evidence), "test": self._score(test, test.evidence)}
         others = self._score_baselines(test)
         guards = self._find_guards(validation)
@@ -73,7 +75,7 @@ class Evaluation:
         }
 
     def _rows(self, split: str) -> Rows:
-        """Rows of a split that have all inputs and, where a head takes no others, the target; none of one not asked for."""
+        """Rows of a scored split that have all inputs and, where a head takes no others, the target; else none."""
         if split not in self.spec.scored:
             return np.zeros(0, dtype=np.int64)
         rows = self.pack.indices(split, having=[part.name for part in self.ensemble.inputs])
@@ -88,22 +90,38 @@ class Evaluation:
     def _labels(self, answers: Answers) -> Array:
         return self.pack.labels(self.ensemble.target.name)[answers.rows]
 
-    def _calibrate(self, validation: Answers, test: Answers) -> dict[str, Any]:
-        """Fits the ensemble's temperature on validation; what it changes is told as it was before."""
+    def _calibrate(self, validation: Answers) -> tuple[Answers, dict[str, Any]]:
+        """Fits the ensemble's temperature on validation; answers them under it, and what it was like before.
+
+        Of classes it divides the logits; of fields with predicted variance it multiplies the standard deviation.
+        """
         if self.spec.calibration == "none" or not len(validation):
-            return {"method": "none"}
-        if not self.is_classifier:
-            return {"method": "none", "note": "A temperature is fitted for one class per sample only."}
-        before = {name: self._score(part, part.evidence) for name, part in (("validation", validation), ("test", test))}
-        temperature = fit_temperature(validation.logits, self._labels(validation))
+            return validation, {"method": "none"}
+        temperature = self._fit_temperature(validation)
+        if temperature is None:
+            return validation, {"method": "none", "note": NO_TEMPERATURE}
+        before = self._score(validation, validation.evidence) or {}
         self.ensemble = self.ensemble.set_temperature(temperature)
-        return {
-            "method": "temperature",
-            "temperature": temperature,
-            "fitted_on": "validation",
-            "validation_ece_before": before["validation"]["ece"] if before["validation"] else None,
-            "before": {name: {key: found[key] for key in TUNED} if found else None for name, found in before.items()},
-        }
+        found = {"method": "temperature", "temperature": temperature, "fitted_on": "validation"}
+        found |= {"validation_ece_before": before.get("ece"), "before": {"validation": _pick(before), "test": None}}
+        if validation.outputs:
+            return decode_again(validation, self.ensemble, self.reader), found
+        return self._answer("validation"), found  # maps are too large to keep: they are asked for once more
+
+    def _fit_temperature(self, validation: Answers) -> float | None:
+        if self.is_classifier:
+            return fit_temperature(validation.logits, self._labels(validation))
+        if self.ensemble.target.head == "field" and has_variance(self.ensemble.target):
+            return field_scores.fit_scale(np.concatenate([part["sums"] for part in validation.evidence]))
+        return None
+
+    def _add_before(self, calibration: dict[str, Any], test: Answers) -> dict[str, Any]:
+        """What the test split was like without the temperature; of classes alone, whose outputs are kept."""
+        if calibration["method"] == "none" or not self.is_classifier or not len(test):
+            return calibration
+        plain = decode_again(test, self.ensemble.set_temperature(1.0), self.reader)
+        before = _pick(self._score(plain, plain.evidence) or {})
+        return {**calibration, "before": {**calibration["before"], "test": before}}
 
     def _score(self, answers: Answers, evidence: tuple[Evidence, ...]) -> dict[str, Any] | None:
         """Scores of a split with intervals by block; None where it is empty."""
@@ -266,3 +284,8 @@ class Evaluation:
         started = time.monotonic()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+
+
+def _pick(scores: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Of scores what a temperature changes."""
+    return {key: scores[key] for key in TUNED if key in scores} or None

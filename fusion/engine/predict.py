@@ -59,6 +59,7 @@ def predict(spec: PredictSpec, session: Session) -> Path:
     fields), where asked for `set` (bool [n, k], the classes of the conformal set), `out_of_domain` (strangeness) and
     `is_outlier` (above the threshold), and `id` for samples of a pack.
     """
+    _check_output(spec)
     session.events.write("start", checkpoint=spec.checkpoint)
     found = find_checkpoints(Path(spec.checkpoint))
     ensemble = open_ensemble(
@@ -89,6 +90,11 @@ def predict(spec: PredictSpec, session: Session) -> Path:
     )
     session.events.write("done", file=spec.output, samples=len(rows))
     return path
+
+
+def _check_output(spec: PredictSpec) -> None:
+    if Path(spec.output).suffix not in (".npy", ".npz"):
+        raise SpecError(f"output must be a .npy or .npz file; it is {spec.output!r}.")
 
 
 def run_ensemble(
@@ -199,8 +205,6 @@ def _describe(ensemble: Ensemble, guards: Safeguards) -> dict[str, Any]:
 
 def _write_arrays(path: Path, arrays: Mapping[str, Array], stored: str, ids: list[str] | None) -> None:
     """The stored array alone as .npy, all of them as .npz; whole or not at all."""
-    if path.suffix not in (".npy", ".npz"):
-        raise SpecError(f"output must be a .npy or .npz file; it is {path.name!r}.")
     part = path.with_name(path.name + ".part")
     with open(part, "wb") as file:
         if path.suffix == ".npy":

@@ -139,10 +139,10 @@ def describe_doubts(members: Sequence[Decoded]) -> Doubts:
 
 
 def find_entropies(shares: Array) -> Doubts:
-    """Entropies in nats from probabilities [members, n, k, ...]; one class alone is the share of yes against no."""
+    """Entropies in nats from probabilities [members, n, k], or [members, n, ..., k, y, x] of masks."""
     exact = np.asarray(shares, dtype=np.float64)
-    both = np.concatenate([exact, 1 - exact], axis=2) if exact.shape[2] == 1 else exact
-    total, expected = _entropy(both.mean(axis=0), axis=1), _entropy(both, axis=2).mean(axis=0)
+    axis = -1 if exact.ndim == 3 else -3
+    total, expected = _entropy(exact.mean(axis=0), axis), _entropy(exact, axis).mean(axis=0)
     doubts = {"entropy": total, "expected_entropy": expected, "mutual_information": np.maximum(total - expected, 0)}
     return {name: _mean_rest(values) for name, values in doubts.items()}
 

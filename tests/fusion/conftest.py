@@ -1,6 +1,6 @@
 """A small pack whose classes can be told apart, and a spec that trains on it in a second."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,10 @@ def make_arrays(labels: np.ndarray, seed: int, radar_of: np.ndarray | None = Non
     }
 
 
-def write_toy_pack(folder: Path, *, seed: int = 0, radar_of: np.ndarray | None = None) -> Pack:
-    """156 samples of 5 zones with a vote distribution each, in blocks of six."""
+def write_toy_pack(
+    folder: Path, *, seed: int = 0, radar_of: np.ndarray | None = None, cities: Sequence[str] | None = None
+) -> Pack:
+    """156 samples of 5 zones with a vote distribution each, in blocks of six; a city each where given."""
     codes = schemes.find("lcz17").codes
     labels = np.random.default_rng(seed).permutation(np.arange(len(SPLITS)) % USED)
     shares = np.full((len(labels), len(codes)), 0.0, dtype=np.float32)
@@ -55,6 +57,7 @@ def write_toy_pack(folder: Path, *, seed: int = 0, radar_of: np.ndarray | None =
             "distribution": shares.tolist(),
             "block": [f"b{row // 6}" for row in range(len(labels))],
         }
+        | ({} if cities is None else {"city": list(cities), "culture_zone": [f"zone of {city}" for city in cities]})
     )
     write_pack(
         folder,

@@ -14,6 +14,7 @@ from fusion.engine.train import train
 from fusion.errors import CheckpointError, SpecError
 from fusion.pack import ArraySource, Pack, TargetSpec, write_pack
 from fusion.run import EvaluateSpec, RunReport, RunSpec
+from tests.fusion.conftest import write_toy_pack
 
 
 def run(folder, words):
@@ -100,9 +101,14 @@ def test_the_temperature_that_made_logits_too_sure_is_found_again():
     assert fit_temperature((3 * logits).astype(np.float32), truth) == pytest.approx(3, rel=0.1)
 
 
-def write_water(folder, splits):
-    """Eight-pixel samples of one modality under the scheme `water`, a target of another name."""
+def write_water(folder, splits, hidden=False):
+    """Eight-pixel samples of one modality under the scheme `water`, a target of another name.
+
+    With `hidden` there is one class alone outside the test split.
+    """
     labels = np.arange(len(splits)) % 2
+    if hidden:
+        labels[np.array(splits) != "test"] = 1
     values = np.random.default_rng(0).normal(-12 - 6 * labels[:, None, None, None], 1, (len(splits), 2, 8, 8))
     source = ArraySource(
         modality="sentinel1_grd",
@@ -162,3 +168,141 @@ def test_a_pack_without_test_samples_gets_no_baselines(tmp_path):
     assert report.test is None
     assert report.baselines == report.difference == {}
     assert report.validation["n"] == 10
+
+
+CITIES = ("A",) * 48 + ("B",) * 48 + ("C",) * 15 + ("D",) * 15 + ("E",) * 18 + ("F",) * 12
+
+
+@pytest.fixture(scope="module")
+def city_pack(tmp_path_factory):
+    """Trained in A and B, chosen by C and D, tested in E and F."""
+    return write_toy_pack(tmp_path_factory.mktemp("cities") / "pack", cities=CITIES)
+
+
+@pytest.fixture(scope="module")
+def in_cities(tmp_path_factory, city_pack):
+    folder = tmp_path_factory.mktemp("trained_in_cities")
+    words = {"task": "lcz", "pack": str(city_pack.folder), "network": {"name": "sen2lcz", "width": 4, "depth": 5}}
+    more = {"epochs": 3, "batch_size": 16, "learning_rate": 0.005, "resamples": 40, "baselines": ["majority_class"]}
+    return folder, run(folder, {**words, **more, "calibration": "temperature"})
+
+
+def test_a_report_tells_each_city_and_that_none_was_trained_in(in_cities):
+    _, report = in_cities
+    assert report.protocol["is_unseen"] is True
+    assert report.protocol["sentence"] == "Tested in 2 cities it was not trained in of culture zones it never saw."
+    rows = {row["name"]: row for row in report.groups["city"]["rows"]}
+    assert {name: (row["n"], row["blocks"], row["is_trained_in"]) for name, row in rows.items()} == {
+        "E": (18, 3, False),
+        "F": (12, 2, False),
+    }
+    whole = report.test["oa"]["value"]
+    assert (18 * rows["E"]["value"] + 12 * rows["F"]["value"]) / 30 == pytest.approx(whole)
+    mean = report.groups["city"]["mean"]
+    assert mean["value"] == pytest.approx((rows["E"]["value"] + rows["F"]["value"]) / 2)
+    assert (mean["n"], mean["low"] <= mean["value"] <= mean["high"]) == (2, True)
+    assert [row["name"] for row in report.groups["culture_zone"]["rows"]] == ["zone of E", "zone of F"]
+    held = report.conformal["test"]["coverage"]["value"]
+    assert (18 * rows["E"]["coverage"]["value"] + 12 * rows["F"]["coverage"]["value"]) / 30 == pytest.approx(held)
+
+
+def test_a_test_in_cities_that_were_trained_in_says_so(tmp_path, trained):
+    pack = write_toy_pack(tmp_path / "pack", cities=["A", "B", "C"] * 52)
+    report = run(tmp_path / "run", {**SMALL, "pack": str(pack.folder)})
+    assert report.protocol["sentence"] == "Tested in cities it was trained in: A, B, C."
+    assert report.protocol["is_unseen"] is False
+    assert all(row["is_trained_in"] for row in report.groups["city"]["rows"])
+    _, without = trained
+    assert (without.protocol["is_unseen"], without.groups) == (None, {})
+
+
+SMALL = {
+    "task": "lcz",
+    "network": {"name": "sen2lcz", "width": 2, "depth": 5},
+    "epochs": 1,
+    "batch_size": 32,
+    "baselines": [],
+    "resamples": 10,
+}
+
+
+def test_a_temperature_is_told_before_and_after_on_both_splits(in_cities):
+    _, report = in_cities
+    before = report.calibration["before"]
+    assert set(before) == {"validation", "test"}
+    assert before["test"]["reliability"] != report.test["reliability"]
+    loss = "negative_log_likelihood"
+    assert before["validation"][loss]["value"] >= report.validation[loss]["value"]
+
+
+def test_a_training_tells_of_its_sets_and_outliers(in_cities):
+    folder, report = in_cities
+    assert (report.conformal["coverage"], report.conformal["samples"], report.conformal["by"]) == (0.9, 30, "sample")
+    assert report.conformal["test"]["n"] == 30
+    assert report.out_of_domain["method"] == "energy"
+    flagged = report.out_of_domain["flagged"]["value"]
+    assert len(report.out_of_domain["outliers"]) == round(flagged * 30)
+    counts = report.out_of_domain["histogram"]["counts"]
+    assert {name: sum(found) for name, found in counts.items()} == {"validation": 30, "test": 30}
+    assert report.uncertainty["members"][0]["weights_sha256"] == report.weights_sha256
+    with np.load(folder / report.samples) as file:
+        assert set(file["id"]) == {f"s{row}" for row in range(126, 156)}
+        assert file["set"].shape == file["probability"].shape == (30, 17)
+        np.testing.assert_array_equal(file["is_outlier"], file["out_of_domain"] > report.out_of_domain["threshold"])
+        held = file["set"][np.arange(30), file["label"]].mean()
+    assert held == pytest.approx(report.conformal["test"]["coverage"]["value"])
+
+
+def test_an_ensemble_is_scored_as_one_with_what_its_members_disagree_on(tmp_path, in_cities, city_pack):
+    folder, report = in_cities
+    other = tmp_path / "other"
+    run(other, {**SMALL, "pack": str(city_pack.folder), "seed": 7})
+    words = {"pack": str(city_pack.folder), "baselines": (), "resamples": 20, "calibration": "temperature"}
+    found = score(tmp_path / "both", checkpoint=str(folder), checkpoints=(str(other),), dropout_draws=2, **words)
+    assert (len(found.uncertainty["members"]), found.uncertainty["answers"]) == (2, 4)
+    doubts = found.uncertainty["test"]
+    assert doubts["mutual_information"]["value"] > 0
+    parts = doubts["expected_entropy"]["value"] + doubts["mutual_information"]["value"]
+    assert doubts["entropy"]["value"] == pytest.approx(parts)
+    assert found.calibration["temperature"] != report.calibration["temperature"]
+    assert found.weights_sha256 == report.weights_sha256
+    assert (found.conformal, found.out_of_domain) == ({}, {})
+
+
+def test_sets_by_city_need_cities_and_the_report_says_how_many(tmp_path, in_cities, city_pack):
+    folder, _ = in_cities
+    words = {"checkpoint": str(folder), "pack": str(city_pack.folder), "baselines": (), "resamples": 10}
+    found = score(tmp_path / "1", **words, conformal=0.9, conformal_by="city")
+    assert "at least 9 calibration groups (cities); there are 2" in found.conformal["note"]
+    assert "test" not in found.conformal
+    found = score(
+        tmp_path / "2", **words, conformal=0.6, conformal_by="city", conformal_method="aps", by="culture_zone"
+    )
+    assert (found.conformal["groups"], found.conformal["method"]) == (2, "aps")
+    assert found.groups["culture_zone"]["mean"]["n"] == 2
+    assert found.groups["city"]["mean"] is None
+    assert score(tmp_path / "3", **words, by="none").groups == {}
+
+
+def test_logarithms_of_probabilities_have_no_energy(tmp_path, city_pack):
+    network = {"name": "sen2lcz", "width": 2, "depth": 5, "multi_level": True}
+    report = run(tmp_path, {**SMALL, "pack": str(city_pack.folder), "network": network})
+    assert "the same for all samples" in report.out_of_domain["note"]
+    assert "threshold" not in report.out_of_domain
+
+
+def test_a_class_that_training_never_showed_is_told_apart_by_its_own_figure(tmp_path):
+    splits = ["train"] * 40 + ["validation"] * 20 + ["test"] * 20
+    pack = write_water(tmp_path / "pack", splits, hidden=True)
+    words = {**SMALL, "task": "patch_classes", "pack": str(pack.folder), "batch_size": 10, "epochs": 4}
+    report = run(tmp_path / "run", words)
+    unseen = report.out_of_domain["unseen_classes"]
+    assert unseen["n"] == 10
+    assert 0 <= unseen["auroc"]["value"] <= 1
+
+
+def test_a_report_of_an_earlier_version_still_loads(in_cities):
+    _, report = in_cities
+    new = ("protocol", "groups", "uncertainty", "conformal", "out_of_domain", "samples")
+    old = {key: value for key, value in report.to_json().items() if key not in new}
+    assert RunReport.from_json(old).groups == {}

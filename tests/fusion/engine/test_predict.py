@@ -8,13 +8,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from fusion.engine.checkpoint import read_checkpoint
+from fusion.engine.evaluate import evaluate
 from fusion.engine.normalise import describe_inputs
 from fusion.engine.predict import find_checkpoint, open_predictor, predict, predict_arrays
 from fusion.engine.restore import LEARNED, check_inputs, check_target, read_target, restore_network
 from fusion.engine.session import open_session
 from fusion.engine.train import train
 from fusion.errors import BadInputError, CheckpointError, SpecError
-from fusion.run import PredictSpec, RunSpec
+from fusion.run import EvaluateSpec, PredictSpec, RunSpec
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +197,54 @@ def test_a_restored_network_is_the_one_that_was_saved(run_folder):
     assert {key: value.tolist() for key, value in network.state_dict().items()} == {
         key: value.tolist() for key, value in checkpoint.part("network").items()
     }
+
+
+def test_a_file_of_all_that_is_known_holds_doubts_sets_and_flags(tmp_path, run_folder, toy_pack):
+    report = json.loads((run_folder / "report.json").read_text())
+    words = {"checkpoint": str(run_folder), "pack": str(toy_pack.folder), "split": "test", "output": "all.npz"}
+    with open_session(tmp_path) as session:
+        path = predict(PredictSpec(**words, conformal=0.9, out_of_domain="energy"), session)
+    told = json.loads(path.with_suffix(".json").read_text())
+    with np.load(path) as file, np.load(run_folder / report["samples"]) as wanted:
+        order = [list(file["id"]).index(name) for name in wanted["id"]]
+        for name in ("probability", "entropy", "mutual_information", "out_of_domain"):
+            np.testing.assert_allclose(file[name][order], wanted[name], atol=1e-4)
+        for name in ("set", "is_outlier"):
+            np.testing.assert_array_equal(file[name][order], wanted[name])
+        assert told["shapes"]["set"] == list(file["set"].shape) == [30, 17]
+    assert told["conformal"] == {"coverage": 0.9, "method": "lac"}
+    assert told["out_of_domain"]["threshold"] == report["out_of_domain"]["threshold"]
+
+
+def test_thresholds_are_only_taken_from_a_report_of_the_very_same_answers(tmp_path, run_folder, toy_pack):
+    words = {"pack": str(toy_pack.folder), "rows": (0,), "output": "a.npz"}
+    bare = {**words, "checkpoint": str(find_checkpoint(run_folder)[0].path)}
+    with pytest.raises(SpecError, match="is of no averaged answers, and 1 are asked for"):
+        run(tmp_path / "bare", **bare, conformal=0.9)
+    with pytest.raises(SpecError, match="is of 1 averaged answers, and 3 are asked for"):
+        run(tmp_path / "drawn", **words, checkpoint=str(run_folder), dropout_draws=3, out_of_domain="energy")
+    with pytest.raises(SpecError, match=r"calibrated for 0\.9 coverage, not 0\.8"):
+        run(tmp_path / "other", **words, checkpoint=str(run_folder), conformal=0.8)
+    with pytest.raises(SpecError, match="no threshold of 'dirichlet'"):
+        run(tmp_path / "score", **words, checkpoint=str(run_folder), out_of_domain="dirichlet")
+    with pytest.raises(SpecError, match=r"must be a \.npy or \.npz file"):
+        run(tmp_path / "name", **{**words, "output": "a.csv"}, checkpoint=str(run_folder))
+
+
+def test_an_evaluation_brings_its_ensemble_temperature_and_thresholds(tmp_path, run_folder, toy_pack):
+    judged = tmp_path / "judged"
+    spec = EvaluateSpec(
+        checkpoint=str(run_folder), checkpoints=(str(run_folder),), dropout_draws=2, pack=str(toy_pack.folder),
+        baselines=(), resamples=2, calibration="temperature", conformal=0.8, out_of_domain="dirichlet",
+    )  # fmt: skip
+    with open_session(judged) as session:
+        report = evaluate(spec, session)
+    asked = {"pack": str(toy_pack.folder), "split": "test", "output": "a.npz"}
+    with open_session(tmp_path / "again") as session:
+        path = predict(PredictSpec(checkpoint=str(judged), **asked, conformal=0.8, out_of_domain="dirichlet"), session)
+    told = json.loads(path.with_suffix(".json").read_text())
+    assert (told["answers"], told["dropout_draws"]) == (4, 2)
+    assert told["temperature"] == report.calibration["temperature"]
+    with np.load(path) as file:
+        assert (file["mutual_information"] >= 0).all()
+        assert file["mutual_information"].max() > 0
