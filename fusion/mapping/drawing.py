@@ -64,7 +64,7 @@ def open_network(spec: MapSpec, scenes: Mapping[str, ArrayWords]) -> TileNetwork
         replace_offsets(predictor, scenes)
     return TileNetwork(
         ensemble=ensemble,
-        threshold=spec.threshold if spec.out_of_domain != "none" else None,
+        method=spec.out_of_domain if spec.threshold is not None else "none",
         batch_size=spec.batch_size,
     )
 
@@ -89,7 +89,7 @@ def draw_tiles(network: TileNetwork, spec: MapSpec, scenes: Mapping[str, ArrayWo
     ):
         kept: Future[Path] | None = None
         for seen in _read_ahead(fetching, reader, layout, missing):
-            found = look(network, layout, seen)
+            found = look(network, layout, seen, spec.threshold)
             if kept is not None:
                 kept.result()
                 done += 1
@@ -100,14 +100,14 @@ def draw_tiles(network: TileNetwork, spec: MapSpec, scenes: Mapping[str, ArrayWo
             yield len(tiles)
 
 
-def look(network: TileNetwork, layout: MapLayout, seen: Seen) -> dict[str, Array]:
-    """What the network says of a tile; nothing where the tile holds no data."""
+def look(network: TileNetwork, layout: MapLayout, seen: Seen, threshold: float | None = None) -> dict[str, Array]:
+    """What the network says of a tile, flags beyond the threshold; nothing where the tile holds no data."""
     if not seen.valid.any():
         return {}
     found = network.predict(seen.stored, seen.windows, layout, seen.tile)
-    energy = found.pop("energy", None)
-    if energy is not None:
-        found["out_of_domain"] = (energy > network.threshold).astype(np.float32)
+    strangeness = found.pop("strangeness", None)
+    if strangeness is not None and threshold is not None:
+        found["out_of_domain"] = (strangeness > threshold).astype(np.float32)
     return found
 
 

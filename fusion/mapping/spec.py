@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from fusion.errors import SpecError
-from fusion.run import read_words
+from fusion.run import OutOfDomain, read_words
 
 Tile = tuple[int, int, int, int]  # row, column, rows, columns in pixels of the map
-OutOfDomain = Literal["none", "energy", "dirichlet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +43,8 @@ class MapSpec:
 
     `scenes` holds ArrayWords by the name of the array. `tiles` are (row, column, rows, columns) in pixels of the map.
     `checkpoints` are further members of an ensemble; with `dropout_draws` each answers so many times with its dropout
-    on (None: as the run's report says). `out_of_domain` flags what lies beyond `threshold`. `hosts` may be fetched from
-    (fusion.sources.stac.AllowedHost).
+    on (None: as the run's report says). `out_of_domain` flags what is stranger than `threshold`. `hosts` may be fetched
+    from (fusion.sources.stac.AllowedHost).
     """
 
     checkpoint: str

@@ -9,6 +9,8 @@ from geoquorum.openapi import DescribedAPI
 from geoquorum.problems import handle_problems
 from geoquorum.releases.api import router as releases
 from geoquorum.training.api import router as training
+from geoquorum.training.artefact_api import router as artefacts
+from geoquorum.training.map_api import router as maps
 
 api = DescribedAPI(
     title="Geoquorum",
@@ -26,4 +28,6 @@ for noun, router in CAMPAIGNS.items():
 api.add_router("", catalog)
 api.add_router("", releases)
 api.add_router("", training)
+api.add_router("", artefacts)
+api.add_router("", maps)
 handle_problems(api)

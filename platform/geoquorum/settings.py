@@ -155,6 +155,8 @@ if BROKER_VISIBILITY_S <= JOB_HARD_LIMIT_S:
 # Runs of one user that wait or run at the same time; and what one run may write.
 ACTIVE_RUNS = env.int("GEOQUORUM_ACTIVE_RUNS", default=16)
 RUN_FOLDER_BYTES = env.int("GEOQUORUM_RUN_FOLDER_MB", default=50_000) * 1_000_000
+# Hosts, perhaps with a port, from which maps read scenes in place that do not lie on this machine.
+REMOTE_HOSTS = env.list("GEOQUORUM_REMOTE_HOSTS", default=[])
 # What `manage.py reap` does at each turn, in order, each answering with how much it changed.
 HOUSEKEEPING = [
     "geoquorum.queue.services.reap",

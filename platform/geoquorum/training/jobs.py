@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from geoquorum.queue.services import run_claimed
-from geoquorum.training import map_parts, mapping, run_scores, services
+from geoquorum.training import artefacts, map_parts, mapping, run_scores, services
 
 
 @shared_task
@@ -24,3 +24,8 @@ def draw_part(job_id: str) -> None:
 @shared_task
 def score_run(job_id: str) -> None:
     run_claimed(job_id, run_scores.execute_scoring)
+
+
+@shared_task
+def prepare_artefacts(job_id: str) -> None:
+    run_claimed(job_id, artefacts.prepare)

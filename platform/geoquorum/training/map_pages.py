@@ -4,19 +4,31 @@ from typing import Any
 
 from fusion import maps
 from fusion import scheme as schemes
+from fusion.out_of_domain import IN_DOMAIN
 from geoquorum.training import layers
 from geoquorum.training.models import MapProduct
 
-LEAST_KM2 = 10.0  # above it areas need no decimals
+STRANGE = 2.0  # times as many flags as known ground would have make the page say so
 
 
 def describe(product: MapProduct) -> dict[str, Any]:
     """What the page of a map that stands is rendered with."""
-    summary = product.summary
-    context = {"layers": layers.map_layers(product), "files": list_files(product), "flagged": summary.get("flagged")}
+    summary, usual = product.summary, 1 - IN_DOMAIN
+    flagged = summary.get("flagged")
+    context = {
+        "layers": layers.map_layers(product),
+        "files": list_files(product),
+        "flagged": flagged,
+        "usual": usual,
+        "is_strange": flagged is not None and flagged > STRANGE * usual,
+    }
     if summary.get("output") == "field":
         rows = zip(summary["names"], summary["values"], strict=False)
-        return context | {"values": list(rows), "unit": summary["unit"], "ramp": maps.RAMP}
+        return context | {
+            "values": list(rows),
+            "unit": summary["unit"],
+            "ramp": [(100 * place // (len(maps.RAMP) - 1), colour) for place, colour in enumerate(maps.RAMP)],
+        }
     scheme = schemes.find(summary["scheme"])
     return context | {
         "scheme": scheme,

@@ -78,9 +78,9 @@ class NetworkWords:
     def find_domain(self, report: Mapping[str, Any] | None) -> dict[str, Any]:
         """How a map flags what lies outside of what was learned, where the run's report has measured it."""
         found = (report or {}).get("out_of_domain") or {}
-        if found.get("method") != "energy" or found.get("threshold") is None:
+        if found.get("threshold") is None:
             return {}
-        return {"out_of_domain": "energy", "threshold": float(found["threshold"])}
+        return {"out_of_domain": found["method"], "threshold": float(found["threshold"])}
 
 
 def read_network_words(run: Run) -> NetworkWords:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from geoquorum.training import control_views, map_views, views
+from geoquorum.training import artefact_views, control_views, map_views, views
 
 app_name = "training"
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("<int:run_id>/go-on/", control_views.go_on, name="go_on"),
     path("<int:run_id>/priority/", control_views.set_priority, name="priority"),
     path("<int:run_id>/<slug:table>.csv", views.download_table, name="table"),
+    path("<int:run_id>/files/", artefact_views.show_files, name="files"),
+    path("<int:run_id>/files/prepare/", artefact_views.prepare_files, name="prepare_files"),
+    path("<int:run_id>/files/<slug:part>/", artefact_views.download_file, name="download_file"),
     path("<int:run_id>/map/", map_views.start_map, name="start_map"),
     path("maps/<int:map_id>/", map_views.show_map, name="map"),
     path("maps/<int:map_id>/cancel/", map_views.cancel_map, name="cancel_map"),
