@@ -217,7 +217,9 @@ class Evaluation:
         if guards.threshold is not None:
             known = guards.apply(validation.join("probability"), validation.logits)["out_of_domain"]
             scores = {"validation": known, "test": flags.get("out_of_domain", np.zeros(0))}
-        outliers = describe_outliers(guards, self.spec, scores, blocks, self._find_unseen(test))
+        specs = [network.checkpoint.spec for network in self.ensemble.networks]
+        is_evidential = all(spec.objective["name"] == "evidential" for spec in specs)
+        outliers = describe_outliers(guards, self.spec, scores, blocks, self._find_unseen(test), is_evidential)
         if "is_outlier" in flags and guards.threshold is not None:
             columns = self._list_columns(test)
             outliers["outliers"] = list_outliers(flags["out_of_domain"], guards.threshold, columns)

@@ -99,11 +99,16 @@ def describe_outliers(
     scores: Mapping[str, Array],
     blocks: Sequence[str],
     is_strange: Array | None,
+    is_evidential: bool,
 ) -> dict[str, Any]:
-    """The report's field `out_of_domain` from strangeness by split; `is_strange` marks test samples of new classes."""
+    """The report's field `out_of_domain` from strangeness by split; `is_strange` marks test samples of new classes.
+
+    `source` says whether the logits were taught to be evidence (objective `evidential`).
+    """
     if spec.out_of_domain == "none":
         return {}
-    found: dict[str, Any] = {"method": spec.out_of_domain, "source": "logits", "in_domain": out_of_domain.IN_DOMAIN}
+    source = "evidence" if is_evidential else "logits"
+    found: dict[str, Any] = {"method": spec.out_of_domain, "source": source, "in_domain": out_of_domain.IN_DOMAIN}
     found["note"] = guards.notes.get("out_of_domain", "")
     if guards.threshold is None:
         return found

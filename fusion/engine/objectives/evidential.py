@@ -1,0 +1,80 @@
+"""Evidence for classes: the network's outputs are concentrations of a Dirichlet distribution, strong where it knows.
+
+The concentration of a class is exp(logit), so that softmax gives the expected probabilities and every head's reading of
+a prediction stays true (the prior networks of Malinin and Gales 2018). Learned is the expected cross-entropy to the
+target's shares under that distribution, and, with a weight, that concentrations of classes which are not the target's
+are those of the flat distribution (Sensoy, Kaplan and Kandemir 2018, arXiv 1806.01768). What is unlike everything
+learned then keeps a weak and flat distribution: the out-of-domain score `dirichlet` measures that.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fusion.engine.dataset import Batch
+from fusion.engine.head import Head, Inputs, TargetInfo
+from fusion.engine.objective import Learner, Objective, describe_own, open_own
+from fusion.engine.objectives.supervised import make_optimizers
+from fusion.engine.option import Option
+from fusion.engine.symmetries import Rows
+from fusion.errors import SpecError
+from fusion.pack import Pack
+from fusion.run import RunSpec
+
+LOGIT_LIMIT = 12.0  # concentrations from 6e-6 to 160 000: beyond, the gamma functions lose their digits
+
+
+def describe_target(
+    pack: Pack,
+    spec: RunSpec,
+    head: Head,
+    scheme: str | None,
+    inputs: Inputs,
+    options: Mapping[str, Any],
+    rows: Rows,
+) -> TargetInfo:
+    """The pack's classes; SpecError for every other shape of target."""
+    if head.name != "classes":
+        raise SpecError(f"objective evidential learns classes; the task's head is {head.name!r}. Name another one.")
+    return describe_own(pack, spec, head, scheme, inputs, options, rows)
+
+
+def take_step(learner: Learner, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Forward, backward, step; answers loss and outputs."""
+    with learner.autocast():
+        outputs = learner.head.ask(learner.network, batch.inputs)
+    loss = measure_evidence(outputs.float(), batch.target, float(learner.options["flatness"]))
+    learner.backward(loss)
+    learner.step("main")
+    return loss.detach(), outputs.detach()
+
+
+def measure_evidence(logits: Tensor, shares: Tensor, flatness: float) -> Tensor:
+    """Mean expected cross-entropy [n, k] to the shares in nats, and `flatness` times the divergence of the rest."""
+    concentration = logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT).exp()
+    strength = concentration.sum(dim=1, keepdim=True)
+    entropy = (shares * (torch.digamma(strength) - torch.digamma(concentration))).sum(dim=1)
+    rest = shares + (1 - shares) * concentration
+    return (entropy + flatness * measure_flatness(rest)).mean()
+
+
+def measure_flatness(concentration: Tensor) -> Tensor:
+    """Kullback-Leibler divergence [n] of Dirichlet distributions [n, k] from the flat one, in nats."""
+    strength = concentration.sum(dim=1, keepdim=True)
+    classes = torch.tensor(float(concentration.shape[1]), device=concentration.device)
+    normal = torch.lgamma(strength[:, 0]) - torch.lgamma(concentration).sum(dim=1) - torch.lgamma(classes)
+    gap = (concentration - 1) * (torch.digamma(concentration) - torch.digamma(strength))
+    return normal + gap.sum(dim=1)
+
+
+OBJECTIVE = Objective(
+    name="evidential",
+    title="Evidential",
+    options={"flatness": Option(default=0.1, low=0.0, high=10.0)},
+    describe_target=describe_target,
+    open_target=open_own,
+    make_optimizers=make_optimizers,
+    take_step=take_step,
+)
