@@ -203,7 +203,7 @@ def _f1(sums: Sums) -> FloatArray:
 
 def _kappa(sums: Sums) -> FloatArray:
     """Cohen's kappa; not defined where truth and answers are one and the same class."""
-    by_chance = (sums.confusion.sum(axis=1) * sums.confusion.sum(axis=2)).sum(axis=1) / sums.total**2
+    by_chance = divide((sums.confusion.sum(axis=1) * sums.confusion.sum(axis=2)).sum(axis=1), sums.total**2)
     return divide(_overall(sums) - by_chance, np.where(by_chance < 1 - 1e-12, 1 - by_chance, 0))
 
 
