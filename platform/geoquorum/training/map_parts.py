@@ -120,7 +120,7 @@ def draw_part(job: Job, claim: Claim, *, also: Callable[[], None] = lambda: None
         if events and "share" in events[-1]:
             claim.progress(float(events[-1]["share"]), f"{events[-1]['step']} of {len(tiles)} tiles")
 
-    outcome = launch(own, "map", spec, watch=watch)
+    outcome = launch(own, "map", spec, watch=watch, devices=claim.devices)
     if outcome.code < 0 or outcome.code == CANCELLED:
         raise Retry(outcome.cause)
     if outcome.code != DONE:
@@ -140,15 +140,14 @@ def _ask(product: MapProduct, plan: MapPlan, place: int, parent: Job) -> Job:
         time_limit_s=parent.time_limit_s,
         unique_key=f"map {product.pk} {plan.output.name} {place}",
         parent=parent,
+        devices=1,
     )
 
 
 def _help(waiting: Sequence[UUID], tell: Callable[[], None]) -> None:
     """Draw the last of those that wait, or rest while others draw."""
-    if waiting:
-        run_claimed(waiting[-1], lambda job, claim: draw_part(job, claim, also=tell))
-    else:
-        time.sleep(LOOK_EVERY_S)
+    if not waiting or not run_claimed(waiting[-1], lambda job, claim: draw_part(job, claim, also=tell)):
+        time.sleep(LOOK_EVERY_S)  # others draw, or no device is free
 
 
 def _collect(alive: dict[UUID, int], plan: MapPlan) -> None:

@@ -52,6 +52,7 @@ def start_scoring(*, benchmark: Benchmark, run: Run, by: User | None) -> Submiss
             by=by,
             time_limit_s=SCORING_LIMIT_S,
             unique_key=f"score {benchmark.pk} {run.pk}",
+            devices=1,
         )
         submission.save(update_fields=["job"])
         record(
@@ -127,7 +128,7 @@ def _predict(benchmark: Benchmark, run: Run, held: HeldOut, job: Job, claim: Cla
     }
     spec = Path(folder) / "predict.json"
     spec.write_text(json.dumps(words, indent=1, sort_keys=True), encoding="utf-8")
-    outcome = launch(folder, "predict", spec, watch=lambda events: claim.check())
+    outcome = launch(folder, "predict", spec, watch=lambda events: claim.check(), devices=claim.devices)
     if outcome.code < 0:
         raise Retry(outcome.cause)
     if outcome.code != DONE:
