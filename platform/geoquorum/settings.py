@@ -168,6 +168,7 @@ HOUSEKEEPING = [
     "geoquorum.campaigns.services.start_refits",
     "geoquorum.releases.services.settle",
     "geoquorum.training.services.settle",
+    "geoquorum.training.preranking.let_runs_vote",
 ]
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="")
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -27,9 +27,11 @@ from geoquorum.campaigns.models import CampaignState, ConsensusRun, RoundSample
 from geoquorum.catalog.models import Link
 from geoquorum.figures.cells import Square, cell_map
 from geoquorum.releases import downloads, services
+from geoquorum.releases.choosing import list_runs
 from geoquorum.releases.forms import ReleaseForm
 from geoquorum.releases.leak_words import is_refused, list_refusals
 from geoquorum.releases.models import BuildState, DatasetVersion
+from geoquorum.releases.withheld import is_withheld
 
 
 @login_required
@@ -53,10 +55,14 @@ def show_version(request: HttpRequest, version_id: int) -> HttpResponse:
         "exporters": exporters.load_all().values(),
         "exports": {export.exporter: export for export in version.exports.all()},
         "tasks": [task for task in tasks.load_all().values() if _fits(task, version)],
+        "chosen_by": version.consensus_run.campaign.chosen_by if version.consensus_run else {},
+        "earlier": [run for run, _until in list_runs(version)[1:]] if version.consensus_run else [],
     }
     if version.state == BuildState.READY:
+        has_counts = not is_withheld(version=version, user=request.user)
+        has_maps = context["is_curator"] or (has_counts and not _is_asked_again(version))
         try:
-            context |= _describe(version, has_maps=context["is_curator"] or not _is_asked_again(version))
+            context |= _describe(version, has_maps=has_maps, has_counts=has_counts)
         except PackError as error:
             context["trouble"] = str(error)
     elif version.state == BuildState.FAILED and version.summary.get("leaks"):
@@ -117,18 +123,24 @@ def _fits(task: tasks.Task, version: DatasetVersion) -> bool:
 def _is_asked_again(version: DatasetVersion) -> bool:
     """Whether an open campaign asks about samples of this version: then their labels are not shown to experts."""
     asked = RoundSample.objects.filter(round__campaign__state=CampaignState.OPEN)
-    own = Q(sample__consensus__run=version.consensus_run) | Q(sample__parent__consensus__run=version.consensus_run)
+    runs = version.consensus_ids
+    own = Q(sample__consensus__run__in=runs) | Q(sample__parent__consensus__run__in=runs)
     return asked.filter(own).exists()
 
 
-def _describe(version: DatasetVersion, *, has_maps: bool) -> dict[str, object]:
+def _describe(version: DatasetVersion, *, has_maps: bool, has_counts: bool) -> dict[str, object]:
+    """What the page shows; counts by class are left out where a contest holds labels back."""
     pack = Pack.open(Path(version.uri), sha256=version.sha256)
     scheme = schemes.find(pack.scheme())
-    classes = version.summary["classes"]
+    classes = version.summary["classes"] if has_counts else {}
     return {
         "scheme": scheme,
         "splits": [(split, version.summary["splits"][split]) for split in SPLITS],
-        "classes": [(label, [classes[split].get(label.code, 0) for split in SPLITS]) for label in scheme.classes],
+        "has_counts": has_counts,
+        "classes": [
+            (label, [classes[split].get(label.code, 0) for split in SPLITS])
+            for label in (scheme.classes if has_counts else ())
+        ],
         "class_totals": {code: sum(split.get(code, 0) for split in classes.values()) for code in scheme.codes},
         "maps": _maps(pack, scheme) if has_maps else [],
         "files": sorted(pack.manifest["files"].items()),

@@ -8,7 +8,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from fusion import scheme as schemes
-from geoquorum.figures import bars, histogram, lines, matrix, reliability, set_sizes, whiskers
+from geoquorum.figures import bars, histogram, lines, matrix, reliability, set_sizes, sparkline, whiskers
 
 register = template.Library()
 
@@ -84,3 +84,9 @@ def whisker_chart(
 def interval_bar(value: float, low: float, high: float, smallest: float = 0.0, largest: float = 1.0) -> SafeString:
     """A small interval for a table cell."""
     return whiskers.interval_bar(value, low, high, smallest=smallest, largest=largest)
+
+
+@register.simple_tag(name="sparkline")
+def draw_sparkline(values: Sequence[float], title: str) -> SafeString:
+    """A course of shares 0 to 1, as high as a line of text."""
+    return sparkline.sparkline(values, title=title)

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fusion import scheme as schemes
-from geoquorum.figures.lines import Series
 from geoquorum.figures.whiskers import Whisker
 from geoquorum.training.findings import describe_findings, to_whisker
 from geoquorum.training.models import Run
@@ -47,28 +45,6 @@ def headline(run: Run) -> dict[str, Any] | None:
     """The metric of a finished run with its interval."""
     scores = (run.report or {}).get("test") or {}
     return scores.get((run.report or {}).get("metric", ""))
-
-
-def describe_progress(run: Run) -> dict[str, Any]:
-    """Curves, speed and time left, from the run's events."""
-    steps = [event for event in run.events if event["event"] == "step"]
-    epochs = [event for event in run.events if event["event"] == "epoch"]
-
-    def line(name: str, events: list[dict[str, Any]], key: str, *, dashed: bool = False) -> Series:
-        return Series(name=name, points=[(e.get("step"), e.get(key)) for e in events], is_dashed=dashed)
-
-    return {
-        "loss": [line(_("training"), steps, "loss"), line(_("validation"), epochs, "validation_loss", dashed=True)],
-        "accuracy": [
-            line(_("training"), steps, "accuracy"),
-            line(_("validation"), epochs, "validation_accuracy", dashed=True),
-        ],
-        "has_curves": bool(steps),
-        "share": run.progress.get("share"),
-        "epoch": run.progress.get("epoch"),
-        "images_per_second": run.progress.get("images_per_second"),
-        "eta_s": run.progress.get("eta_s"),
-    }
 
 
 def describe_report(run: Run) -> dict[str, Any]:
