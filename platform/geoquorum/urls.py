@@ -15,6 +15,7 @@ urlpatterns = [
     path("campaigns/", include("geoquorum.campaigns.urls")),
     path("releases/", include("geoquorum.releases.urls")),
     path("training/", include("geoquorum.training.urls")),
+    path("benchmarks/", include("geoquorum.training.benchmark_urls")),
     path("jobs/", include("geoquorum.queue.urls")),
     path("api/v1/", api.urls),
     re_path(r"^api(?:/.*)?$", problems.show_no_route),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -51,7 +51,9 @@ def list_all(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """Form of a new benchmark, and its making."""
+    """Form of a new benchmark, and its making; nothing for those who are curators nowhere."""
+    if not _curated(request).exists():
+        raise Http404
     versions = DatasetVersion.objects.filter(project__in=_curated(request)).select_related("project")
     asked = {"version": request.GET.get("version", "")} if request.method != "POST" else {}
     form = BenchmarkForm(request.POST if request.method == "POST" else None, versions=versions, initial=asked)

@@ -18,6 +18,7 @@ from geoquorum.campaigns.models import CampaignState, RoundSample
 from geoquorum.catalog.models import Region
 from geoquorum.training import layers, map_pages, mapping
 from geoquorum.training.models import MapProduct, Run, RunState
+from geoquorum.training.withheld import holds_region
 
 
 @login_required
@@ -102,8 +103,13 @@ def find_map(user: User, map_id: int) -> MapProduct:
     is_voted_on = RoundSample.objects.filter(
         sample__region=product.region, round__campaign__state=CampaignState.OPEN
     ).exists()
-    if is_voted_on and not has_role(user=user, project=project, minimum=Role.CURATOR):
+    is_curator = has_role(user=user, project=project, minimum=Role.CURATOR)
+    if is_voted_on and not is_curator:
         raise PermissionDenied(_("This city is being voted on blindly; its map is shown when the campaign is closed."))
+    if not is_curator and holds_region(product.region):
+        raise PermissionDenied(
+            _("A contest holds labels of this city back; its maps beside references are for curators.")
+        )
     return product
 
 

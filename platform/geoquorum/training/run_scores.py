@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,12 @@ def find_system(benchmark: Benchmark, run: Run, by: User | None) -> Submission:
     hold(f"benchmark {benchmark.pk} {digest}")
     same = Submission.objects.filter(benchmark=benchmark, kind=Submission.Kind.RUN, settings_sha256=digest).first()
     if same is None:
-        is_taken = Submission.objects.filter(benchmark=benchmark, name=run.name).exists()
+        name = re.sub(r", seed \d+$", "", run.name)
+        is_taken = Submission.objects.filter(benchmark=benchmark, name=name).exists()
         same = Submission.objects.create(
             benchmark=benchmark,
             kind=Submission.Kind.RUN,
-            name=f"{run.name[:100]} (run {run.pk})" if is_taken else run.name,
+            name=f"{name[:90]} (run {run.pk})" if is_taken else name,
             submitted_by=by,
             settings_sha256=digest,
         )
