@@ -82,6 +82,9 @@ def hash_weights(weights: Mapping[str, Tensor]) -> str:
 
 def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, Tensor], words: Mapping[str, Any]) -> Path:
     """Write step-N.safetensors, then step-N.json, which makes it valid; each appears whole or not at all."""
+    for name, value in tensors.items():
+        if value.layout != torch.strided:
+            raise CheckpointError(f"Tensor {name!r} is sparse: only dense numbers are kept. Store its values instead.")
     folder.mkdir(parents=True, exist_ok=True)
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     data = safetensors.torch.save(plain)

@@ -147,6 +147,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("field", sorted(CHANGES))
 def test_data_that_differ_in_any_field_are_refused_and_the_field_is_named(run_folder, toy_pack, field):
+    """Row E6: bands and their order, shape, dims, dtype and normalisation, each changed: refused, the field named."""
     checkpoint, _ = find_checkpoint(run_folder)
     inputs = list(describe_inputs(toy_pack, []))
     check_inputs(checkpoint, inputs, LEARNED)
@@ -156,8 +157,20 @@ def test_data_that_differ_in_any_field_are_refused_and_the_field_is_named(run_fo
         check_inputs(checkpoint, inputs, LEARNED)
 
 
+def test_bands_in_another_order_are_refused_and_named(run_folder, toy_pack):
+    """Row E6: the same bands in another order are other data."""
+    checkpoint, _ = find_checkpoint(run_folder)
+    inputs = list(describe_inputs(toy_pack, []))
+    inputs[1] = replace(inputs[1], bands=inputs[1].bands[::-1])
+    with pytest.raises(CheckpointError, match="bands of sentinel2"):
+        check_inputs(checkpoint, inputs)
+    with pytest.raises(CheckpointError, match="modalities"):
+        check_inputs(checkpoint, inputs[::-1])
+
+
 @pytest.mark.parametrize(("field", "value"), [("head", "mask"), ("scheme", "water"), ("codes", ("1", "2"))])
 def test_other_classes_are_refused_and_the_field_is_named(run_folder, field, value):
+    """Row E6: the head, the scheme and its classes, each changed: refused, the field named."""
     checkpoint, _ = find_checkpoint(run_folder)
     check_target(checkpoint, read_target(checkpoint))
     with pytest.raises(CheckpointError, match=f"{field} is"):
