@@ -151,6 +151,7 @@ class World:
         return {
             "training/start/<int:version_id>/": {"task": "lcz"},
             "training/<int:run_id>/map/": {"region": self.region.pk},
+            "api/v1/runs/<int:run_id>/maps": {"region": self.region.pk},
             "campaigns/<int:campaign_id>/votes/": ballot,
             "campaigns/<int:campaign_id>/qualify/votes/": ballot,
             "api/v1/runs": {"version": self.version.pk, "task": "lcz"},

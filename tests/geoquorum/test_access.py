@@ -131,8 +131,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "training/<int:run_id>/go-on/": (NO_SUCH_METHOD, CURATORS_ACT),
     "training/<int:run_id>/priority/": (NO_SUCH_METHOD, CURATORS_ACT),
     "training/<int:run_id>/<slug:table>.csv": (MEMBERS, NO_SUCH_METHOD),
+    "training/<int:run_id>/files/": (CURATORS, NO_SUCH_METHOD),
+    "training/<int:run_id>/files/prepare/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "training/<int:run_id>/files/<slug:part>/": ("302 404 404 404 403 404 404", NO_SUCH_METHOD),  # none was made
     "training/<int:run_id>/map/": (NO_SUCH_METHOD, CURATORS_ACT),
     "training/maps/<int:map_id>/": (MEMBERS, NO_SUCH_METHOD),
+    "training/maps/<int:map_id>/cancel/": (NO_SUCH_METHOD, CURATORS_ACT),
     "training/maps/<int:map_id>/<slug:layer>.png": (MEMBERS, NO_SUCH_METHOD),
     "training/maps/<int:map_id>/<slug:part>.tif": (MEMBERS, NO_SUCH_METHOD),
     "jobs/": (OWN_PAGE, NO_SUCH_METHOD),
@@ -163,6 +167,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "api/v1/runs/<int:run_id>/pause": (NEVER, "401 404 404 404 403 400 400"),  # the world's run is over
     "api/v1/runs/<int:run_id>/go-on": (NEVER, PROGRAMS_OF_CURATORS),
     "api/v1/runs/<int:run_id>/priority": (NEVER, PROGRAMS_OF_CURATORS),
+    "api/v1/runs/<int:run_id>/maps": (NEVER, "401 404 404 404 403 400 400"),  # the world's run did not end well
+    "api/v1/runs/<int:run_id>/files": (PROGRAMS_OF_CURATORS, "401 404 404 404 403 400 400"),
+    "api/v1/runs/<int:run_id>/files/<part>": ("401 404 404 404 403 404 404", NEVER),  # none was made
+    "api/v1/maps/<int:map_id>": (PROGRAMS_OF_MEMBERS, NEVER),
+    "api/v1/maps/<int:map_id>/cancel": (NEVER, PROGRAMS_OF_CURATORS),
+    "api/v1/maps/<int:map_id>/files/<part>": (PROGRAMS_OF_MEMBERS, NEVER),
     "api/v1/": (NOTHING, NOTHING),
     "^api(?:/.*)?$": (NOTHING, NOTHING),
 }

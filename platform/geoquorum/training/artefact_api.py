@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from django.http import FileResponse, HttpRequest
 from ninja import Field, Router, Schema, Status
 
+from geoquorum.accounts.doors import enter
+from geoquorum.accounts.models import Token
 from geoquorum.training import artefact_views, artefacts
 from geoquorum.training.models import Run
 
@@ -36,7 +38,15 @@ def list_files(request: HttpRequest, run_id: int) -> Any:
     return _tell(artefact_views.find_run(request.user, run_id))
 
 
-@router.get("/runs/{int:run_id}/files/{part}", operation_id="download_run_file")
+@router.get(
+    "/runs/{int:run_id}/files/{part}",
+    auth=enter(Token.Scope.EXPORT),
+    operation_id="download_run_file",
+    openapi_extra={
+        # Each file has its own media type.
+        "responses": {200: {"description": "the file", "content": {"*/*": {"schema": {}}}}},
+    },
+)
 def download_file(request: HttpRequest, run_id: int, part: Annotated[str, Field(max_length=20)]) -> FileResponse:
     """One file of a run, by its name in `files`."""
     return artefact_views.send_file(request.user, run_id, part)

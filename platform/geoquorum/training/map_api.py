@@ -7,7 +7,8 @@ from django.shortcuts import get_object_or_404
 from ninja import Field, Router, Schema, Status
 from pydantic import ConfigDict
 
-from geoquorum.accounts.models import Role
+from geoquorum.accounts.doors import enter
+from geoquorum.accounts.models import Role, Token
 from geoquorum.accounts.services import require_role
 from geoquorum.catalog.models import Region
 from geoquorum.training import map_pages, map_views, mapping
@@ -74,7 +75,14 @@ def cancel_map(request: HttpRequest, map_id: int) -> Any:
     return _tell(product)
 
 
-@router.get("/maps/{int:map_id}/files/{part}", operation_id="download_map")
+@router.get(
+    "/maps/{int:map_id}/files/{part}",
+    auth=enter(Token.Scope.EXPORT),
+    operation_id="download_map",
+    openapi_extra={
+        "responses": {200: {"description": "the GeoTIFF", "content": {"image/tiff": {"schema": {}}}}},
+    },
+)
 def download_map(request: HttpRequest, map_id: int, part: Annotated[str, Field(max_length=20)]) -> FileResponse:
     """One GeoTIFF of a map, by a name in `files`."""
     return map_views.send_map(request.user, map_id, part)
