@@ -28,10 +28,12 @@ from geoquorum.catalog.files import take_file
 from geoquorum.queue.services import enqueue
 from geoquorum.releases import services as releases
 from geoquorum.training import services as training
+from geoquorum.training.benchmarks import create_benchmark
 from geoquorum.training.models import MapProduct, Run, RunState
 from tests import given
 
 CANARY = "Canary7f3a"  # stands in the names of all that strangers must not see
+BENCHMARK = {"name": f"{CANARY} benchmark", "task": "lcz", "metric": "oa", "protocol": "same_cities", "resamples": 100}
 NOTHING_CHANGES = ("GET", "HEAD", "OPTIONS")
 QUERIES = {"api/v1/campaigns/<int:campaign_id>/consensus": "?method=majority"}
 CLOSED = ("consensus", "runs", "disputes", "samples/<", "v1/campaigns/<int:campaign_id>/votes")
@@ -56,6 +58,7 @@ class World:
         np.save(folder / "array.npy", np.arange(12.0).reshape(3, 4))
         [self.asset] = take_file(region=self.region, path=folder / "array.npy").assets
         self.job = enqueue("geoquorum.queue.jobs.ping", project=self.project)
+        self.benchmark = create_benchmark(version=self.version, by=None, **BENCHMARK)
         self.people = {
             "stranger": given.member(given.project(), "expert"),
             "neighbour": given.member(given.campaign(given.project(), count=2).project, "curator"),
@@ -140,6 +143,7 @@ class World:
             "comment_id": self.comment.pk,
             "gold_id": self.gold.pk,
             "expert_id": self.standing.expert_id,
+            "benchmark_id": self.benchmark.pk,
         }
         for name in PARAMETER.findall(route):
             assert name in values, f"say in World.address of {__file__} which thing <{name}> of {route!r} is"
@@ -155,6 +159,12 @@ class World:
             "campaigns/<int:campaign_id>/votes/": ballot,
             "campaigns/<int:campaign_id>/qualify/votes/": ballot,
             "api/v1/runs": {"version": self.version.pk, "task": "lcz"},
+            "api/v1/runs/seeds": {"version": self.version.pk, "task": "lcz", "seeds": [1, 2]},
+            "api/v1/searches": {"version": self.version.pk, "task": "lcz", "space": {"epochs": {"low": 1, "high": 2}}},
+            "api/v1/runs/<int:run_id>/ask": {"samples": 1},
+            "api/v1/benchmarks": BENCHMARK | {"version": self.version.pk},
+            "api/v1/benchmarks/<int:benchmark_id>/submissions": {"name": CANARY, "rows": []},
+            "api/v1/benchmarks/<int:benchmark_id>/submissions/run": {"run": self.run.pk},
             "api/v1/campaigns/<int:campaign_id>/next": {"count": 1},
             "api/v1/campaigns/<int:campaign_id>/votes": ballot,
         }.get(route, {})

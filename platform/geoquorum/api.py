@@ -10,7 +10,9 @@ from geoquorum.problems import handle_problems
 from geoquorum.releases.api import router as releases
 from geoquorum.training.api import router as training
 from geoquorum.training.artefact_api import router as artefacts
+from geoquorum.training.benchmark_api import router as benchmarks
 from geoquorum.training.map_api import router as maps
+from geoquorum.training.start_api import router as starts
 
 api = DescribedAPI(
     title="Geoquorum",
@@ -30,4 +32,6 @@ api.add_router("", releases)
 api.add_router("", training)
 api.add_router("", artefacts)
 api.add_router("", maps)
+api.add_router("", starts)
+api.add_router("", benchmarks)
 handle_problems(api)

@@ -123,7 +123,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "releases/<int:version_id>/export/<slug:exporter>/": (NO_SUCH_METHOD, CURATORS_ACT),
     "releases/exports/<int:export_id>/<int:number>/": (CURATORS, NO_SUCH_METHOD),
     "training/": (OWN_PAGE, NO_SUCH_METHOD),
-    "training/start/<int:version_id>/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "training/compare/": (TURNED, NO_SUCH_METHOD),  # no run is named
+    "training/compare/runs.csv": ("302 400 400 400 400 400 400", NO_SUCH_METHOD),
+    "training/start/<int:version_id>/": (CURATORS, CURATORS_ACT),
+    "training/start/<int:version_id>/search/": (CURATORS, "302 404 404 404 403 400 400"),  # an empty form
+    "training/<int:run_id>/samples/<int:number>-<slug:kind>.png": (NOTHING_BUT_A_LOGIN, NO_SUCH_METHOD),  # it has none
+    "training/<int:run_id>/ask/": (CURATORS_ACT, CURATORS_ACT),  # the world's run did not end well
     "training/<int:run_id>/": (MEMBERS, NO_SUCH_METHOD),
     "training/<int:run_id>/progress/": ("302 404 404 404 286 286 286", NO_SUCH_METHOD),
     "training/<int:run_id>/cancel/": (NO_SUCH_METHOD, CURATORS_ACT),
@@ -139,6 +144,16 @@ TABLE: dict[str, tuple[str, str]] = {
     "training/maps/<int:map_id>/cancel/": (NO_SUCH_METHOD, CURATORS_ACT),
     "training/maps/<int:map_id>/<slug:layer>.png": (MEMBERS, NO_SUCH_METHOD),
     "training/maps/<int:map_id>/<slug:part>.tif": (MEMBERS, NO_SUCH_METHOD),
+    "benchmarks/": (OWN_PAGE, NO_SUCH_METHOD),
+    "benchmarks/new/": ("302 404 200 404 404 200 200", "302 404 400 404 404 400 400"),  # an empty form
+    "benchmarks/<int:benchmark_id>/": (MEMBERS, NO_SUCH_METHOD),
+    "benchmarks/<int:benchmark_id>/submit/": (NO_SUCH_METHOD, "302 404 404 404 400 400 400"),  # no file
+    "benchmarks/<int:benchmark_id>/run/": (NO_SUCH_METHOD, MEMBERS_ACT),
+    "benchmarks/<int:benchmark_id>/figure/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "benchmarks/<int:benchmark_id>/remove/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "benchmarks/<int:benchmark_id>/labels/": (NO_SUCH_METHOD, CURATORS_ACT),
+    "benchmarks/<int:benchmark_id>/board.csv": (MEMBERS, NO_SUCH_METHOD),
+    "benchmarks/<int:benchmark_id>/sample.csv": (MEMBERS, NO_SUCH_METHOD),
     "jobs/": (OWN_PAGE, NO_SUCH_METHOD),
     "jobs/<uuid:job_id>/cancel/": (NO_SUCH_METHOD, CURATORS_ACT),
     "api/v1/openapi.json": (PUBLIC, NEVER),
@@ -162,11 +177,21 @@ TABLE: dict[str, tuple[str, str]] = {
     "api/v1/versions/<int:version_id>/exports": (PROGRAMS_OF_CURATORS, NEVER),
     "api/v1/exports/<int:export_id>/files/<int:number>": (PROGRAMS_OF_CURATORS, NEVER),
     "api/v1/runs": (PROGRAMS, "401 404 404 404 403 201 201"),
+    "api/v1/runs/seeds": (NEVER, "401 404 404 404 403 201 201"),
+    "api/v1/searches": (NEVER, "401 404 404 404 403 201 201"),
     "api/v1/runs/<int:run_id>": (PROGRAMS_OF_CURATORS, NEVER),
+    "api/v1/runs/<int:run_id>/ask": (NEVER, "401 404 404 404 403 400 400"),  # the world's run did not end well
     "api/v1/runs/<int:run_id>/cancel": (NEVER, PROGRAMS_OF_CURATORS),
     "api/v1/runs/<int:run_id>/pause": (NEVER, "401 404 404 404 403 400 400"),  # the world's run is over
     "api/v1/runs/<int:run_id>/go-on": (NEVER, PROGRAMS_OF_CURATORS),
     "api/v1/runs/<int:run_id>/priority": (NEVER, PROGRAMS_OF_CURATORS),
+    "api/v1/benchmarks": (PROGRAMS, "401 404 404 404 403 201 201"),
+    "api/v1/benchmarks/<int:benchmark_id>": (PROGRAMS_OF_MEMBERS, NEVER),
+    "api/v1/benchmarks/<int:benchmark_id>/board": (PROGRAMS_OF_MEMBERS, NEVER),
+    "api/v1/benchmarks/<int:benchmark_id>/scores": (PROGRAMS_OF_MEMBERS, NEVER),
+    "api/v1/benchmarks/<int:benchmark_id>/submissions": (NEVER, "401 404 404 404 400 400 400"),  # no row at all
+    "api/v1/benchmarks/<int:benchmark_id>/submissions/file": (NEVER, WITHOUT_FILE),
+    "api/v1/benchmarks/<int:benchmark_id>/submissions/run": (NEVER, "401 404 404 404 409 409 409"),  # not finished
     "api/v1/runs/<int:run_id>/maps": (NEVER, "401 404 404 404 403 400 400"),  # the world's run did not end well
     "api/v1/runs/<int:run_id>/files": (PROGRAMS_OF_CURATORS, "401 404 404 404 403 400 400"),
     "api/v1/runs/<int:run_id>/files/<part>": ("401 404 404 404 403 404 404", NEVER),  # none was made

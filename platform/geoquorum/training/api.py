@@ -13,6 +13,7 @@ from geoquorum.paging import Cursor, Limit, PageOut, cut_page
 from geoquorum.releases.models import DatasetVersion
 from geoquorum.training import control, services
 from geoquorum.training.models import Run
+from geoquorum.training.withheld import hide_reports
 
 router = Router(tags=["training"])
 
@@ -40,9 +41,15 @@ class PriorityIn(Schema):
 
 
 class RunOut(Schema):
-    """One run; `report` is null until it is done. `attempts` counts how often a worker has begun with it."""
+    """One run; `report` is null until it is done. `attempts` counts how often a worker has begun with it.
+
+    `search` has space and bounds of a search, whose `progress` names the best trial, or number and parameters of a
+    trial, whose `parent_id` is the search; of other runs both are null.
+    """
 
     id: int
+    parent_id: int | None = None
+    search: dict[str, Any] | None = None
     name: str
     task: str
     state: str
@@ -88,8 +95,9 @@ def start_run(request: HttpRequest, wanted: RunIn) -> Any:
 @router.get("/runs", response=PageOut[RunOut], operation_id="list_runs")
 def list_runs(request: HttpRequest, cursor: Cursor = None, limit: Limit = 100) -> Any:
     """Runs of one's projects, newest first."""
-    rows = Run.objects.filter(project__in=projects_of(request.user)).select_related("job")
+    rows = Run.objects.filter(project__in=projects_of(request.user)).select_related("job", "version__project")
     items, following = cut_page(rows, of="runs", cursor=cursor, limit=limit, is_newest_first=True)
+    hide_reports(items, request.user)
     return {"items": items, "next": following}
 
 

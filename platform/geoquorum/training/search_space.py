@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fusion.errors import SpecError
+from fusion.errors import SpecError, UnknownKindError
 from fusion.run import RunSpec
 
 MOST_FIELDS = 12
@@ -60,7 +60,7 @@ def read_space(space: Any, base: Mapping[str, Any]) -> list[Dimension]:
         for value in one.corners:
             try:
                 RunSpec.from_json(set_value(base, one.field, value))
-            except SpecError as error:
+            except (SpecError, UnknownKindError) as error:
                 raise SpecError(f"search space, {one.field}: {error}") from error
     return dimensions
 
