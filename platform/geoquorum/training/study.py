@@ -4,6 +4,7 @@ So a search that was killed goes on where it was: what the next trial should be 
 search's seed. Whoever imports this imports optuna, which takes a second: workers do, the web does not.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ FIRST_TRIALS = 5  # drawn at random before the sampler has anything to go by, an
 LEAST_TRIALS = 4  # fewer finished ones say nothing about which field matters
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
 def open_study(search: Run, without: Run | None = None) -> optuna.Study:
@@ -41,7 +43,6 @@ def open_study(search: Run, without: Run | None = None) -> optuna.Study:
             n_startup_trials=FIRST_TRIALS,
             multivariate=True,
             constant_liar=True,
-            warn_independent_sampling=False,
         ),
         pruner=optuna.pruners.MedianPruner(
             n_startup_trials=FIRST_TRIALS, n_warmup_steps=int(search.search["warm_up_epochs"])
