@@ -28,10 +28,14 @@ from fusion.run import check_pack, write_json
 OPSET = 18
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 BATCH = "batch"
+RAW = ("boxes", "embedding")
 
 
 class Whole(nn.Module):
-    """Network and head as one function of stored arrays, in the order of the network's inputs."""
+    """Network and head as one function of stored arrays, in the order of the network's inputs.
+
+    What a head of RAW decodes has no fixed shape, or takes several passes: its network's outputs are given as they are.
+    """
 
     def __init__(self, network: FusionNetwork, head: Head, temperature: float) -> None:
         super().__init__()
@@ -39,7 +43,14 @@ class Whole(nn.Module):
 
     def forward(self, *stored: Tensor) -> tuple[Tensor, ...]:
         given = {spec.name: values for spec, values in zip(self.network.inputs, stored, strict=True)}
-        return tuple(self.head.decode(self.head.ask(self.network, given).float(), self.temperature).values())
+        return tuple(answer(self.network, self.head, self.temperature, given).values())
+
+
+def answer(network: FusionNetwork, head: Head, temperature: float, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What the file answers, by the names of its outputs."""
+    if head.name in RAW:
+        return {"outputs": network(given).float()}
+    return head.decode(head.ask(network, given).float(), temperature)
 
 
 def export(spec: ExportSpec, session: Session) -> Path:
@@ -72,7 +83,7 @@ def encode(predictor: Predictor, facts: Mapping[str, Any] | None = None) -> byte
     whole = Whole(predictor.network, predictor.head, predictor.temperature).eval()
     example = tuple(torch.from_numpy(values) for values in make_random(predictor.inputs, 2, 0).values())
     with torch.no_grad():
-        decoded = predictor.head.decode(predictor.head.ask(predictor.network, _name(predictor, example)).float(), 1.0)
+        decoded = answer(predictor.network, predictor.head, 1.0, _name(predictor, example))
     try:
         program = _trace(whole, example, [spec.name for spec in predictor.inputs], list(decoded))
     except Exception as error:  # whatever the exporter has met in somebody's network
@@ -96,6 +107,7 @@ def describe(predictor: Predictor, facts: Mapping[str, Any]) -> dict[str, str]:
     plain: dict[str, Any] = {
         "task": predictor.checkpoint.spec.task,
         "head": target.head,
+        "outputs": "before decoding" if target.head in RAW else "decoded",
         "network": predictor.checkpoint.spec.network,
         "classes": list(target.codes),
         "scheme": target.scheme,
@@ -183,8 +195,7 @@ def compare(
         theirs = dict(zip(names, session.run(None, given), strict=True))
         with torch.inference_mode():
             inputs = {name: torch.from_numpy(values) for name, values in given.items()}
-            outputs = predictor.head.ask(predictor.network, inputs).float()
-            ours = predictor.head.decode(outputs, predictor.temperature)
+            ours = answer(predictor.network, predictor.head, predictor.temperature, inputs)
         found[kind] = max(_measure(ours[name].numpy(), theirs[name]) for name in names)
     worst = max(found, key=lambda kind: found[kind])
     if not found[worst] <= tolerance:

@@ -42,6 +42,8 @@ class TileNetwork:
         target, size = self.ensemble.target, self.ensemble.inputs[0].shape[-2:]
         if target.head not in MAPPED:
             raise SpecError(f"A network whose head is {target.head!r} draws no map: it gives no value for each place.")
+        if "time" in target.dims:
+            raise SpecError("A network that answers for each date of a series draws no single map.")
         if size[0] != size[1]:
             raise SpecError(f"The network sees {size[0]} x {size[1]} pixels; maps are drawn by those that see squares.")
         output = find_output(self.ensemble.head, target)

@@ -67,6 +67,8 @@ class NetworkWords:
         """One answer for what is seen, or one for each of its pixels; a head without either draws no map."""
         if self.head not in (*OF_CLASSES, "field"):
             raise SpecError(f"A run whose head is {self.head!r} draws no map: it gives no value for each place.")
+        if "time" in (self.target.get("dims") or ()):
+            raise SpecError("A run that answers for each date of a series draws no single map.")
         has_pixels = list(self.target.get("dims") or ())[-2:] == ["y", "x"]
         return "map" if self.head == "mask" or (self.head == "field" and has_pixels) else "vector"
 

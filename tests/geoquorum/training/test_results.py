@@ -1,7 +1,11 @@
 """A run that was trained for real: its report, scores, pages and tables, and the map it draws of a held-out city."""
 
 import csv
+import hashlib
 import io
+import json
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +13,7 @@ import pytest
 import rasterio
 from django.urls import reverse
 from PIL import Image
+from rio_cogeo.cogeo import cog_validate
 
 from fusion import grid, maps
 from fusion import scheme as schemes
@@ -17,7 +22,7 @@ from fusion.pack import Pack
 from geoquorum.campaigns import services as campaigns
 from geoquorum.catalog.models import Region, Sample
 from geoquorum.queue.models import Job, JobState
-from geoquorum.training import layers, mapping, mosaics, services
+from geoquorum.training import artefacts, launcher, layers, map_parts, mapping, mosaics, services
 from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
 from tests import given
 
@@ -206,8 +211,15 @@ def test_a_map_is_a_cloud_optimised_geotiff_with_its_confidence(product):
         assert dataset.tags()["SIMULATED"] == "yes"
         codes = dataset.read(1)
     assert set(np.unique(codes)) <= {label.value for label in schemes.find("lcz17").classes}
+    assert cog_validate(product.uri, strict=True) == (True, [], [])
+    assert cog_validate(product.confidence_uri, strict=True) == (True, [], [])
     with rasterio.open(product.confidence_uri) as sure:
-        assert 0 < sure.read(1).min() <= sure.read(1).max() <= 100
+        assert sure.descriptions[:3] == ("Probability", "Entropy", "Validity")
+        assert sure.tags()["SIMULATED"] == "yes"
+        probability, entropy, validity = sure.read([1, 2, 3])
+    assert 100 / 17 <= probability.min() <= probability.max() <= 100
+    assert 0 <= entropy.min() <= entropy.max() <= 100
+    assert set(validity.ravel().tolist()) == {100}
 
 
 def test_a_map_says_how_it_agrees_with_what_is_known(product):
@@ -233,12 +245,15 @@ def test_the_reference_lies_on_the_map_raster(product):
 def test_the_page_of_a_map_shows_legend_and_files(product, client):
     page = read_page(log_in(client, product.run, "expert"), "map", product.pk)
     assert "map-layers" in page
-    assert reverse("training:download_map", args=[product.pk, "confidence"]) in page
+    assert reverse("training:download_map", args=[product.pk, "layers"]) in page
+    for title in ("Probability", "Entropy", "Validity", "Reference"):
+        assert f">{title}</option>" in page
+    assert "Map, km²" in page
     assert product.sha256[:16] in page
     assert "simulated" in page.lower()
 
 
-@pytest.mark.parametrize("layer", ["classes", "confidence", "imagery", "reference"])
+@pytest.mark.parametrize("layer", ["classes", "probability", "entropy", "validity", "imagery", "reference"])
 def test_every_layer_is_a_picture(product, client, layer):
     answer = log_in(client, product.run).get(reverse("training:layer", args=[product.pk, layer]))
     image = np.asarray(Image.open(io.BytesIO(answer.content)))
@@ -251,7 +266,7 @@ def test_every_layer_is_a_picture(product, client, layer):
 def test_every_layer_lies_where_its_own_raster_does(product):
     """The imagery reaches as far as the scene; the map's last pixels reach a little further."""
     found = layers.map_layers(product)["layers"]
-    assert found["classes"]["bounds"] == found["confidence"]["bounds"] == found["reference"]["bounds"]
+    assert found["classes"]["bounds"] == found["entropy"]["bounds"] == found["reference"]["bounds"]
     [[south, west], [north, east]] = found["imagery"]["bounds"]
     [[map_south, map_west], [map_north, map_east]] = found["classes"]["bounds"]
     pixel = 10 / 111_000
@@ -265,7 +280,9 @@ def test_files_of_a_map_are_handed_out_by_name_of_their_part(product, client):
     log_in(client, product.run)
     answer = client.get(reverse("training:download_map", args=[product.pk, "classes"]))
     assert b"".join(answer.streaming_content) == Path(product.uri).read_bytes()
-    for part in ("reference", "spec", "etc"):
+    answer = client.get(reverse("training:download_map", args=[product.pk, "layers"]))
+    assert b"".join(answer.streaming_content) == Path(product.confidence_uri).read_bytes()
+    for part in ("reference", "spec", "confidence", "probabilities", "etc"):
         assert client.get(reverse("training:download_map", args=[product.pk, part])).status_code == 404
     assert client.get(reverse("training:layer", args=[product.pk, "secrets"])).status_code == 404
 
@@ -324,8 +341,8 @@ def test_only_a_finished_run_draws_maps(run):
 
 def test_scenes_with_other_pixels_than_learned_are_refused(run):
     region = run.project.regions.first()
-    scene = region.scenes.get(modality="sentinel2")
-    mosaic = mosaics.read_mosaic(scene, Pack.open(run.version.uri).array("sentinel2").bands)
+    bands = Pack.open(run.version.uri).array("sentinel2").bands
+    mosaic = mosaics.describe_mosaic(region, "sentinel2", "summer", bands)
     with pytest.raises(BadInputError, match=r"pixels of 10 .*learned from pixels of 20 m"):
         mosaics.check_alike(region, {"sentinel2": mosaic}, 20.0)
     assert mosaics.check_alike(region, {"sentinel2": mosaic}, 10.0) is mosaic
@@ -344,3 +361,146 @@ def test_a_region_too_large_for_one_map_is_refused():
     wide = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (1, 4000, 4000), (0, 0, 0))
     with pytest.raises(BadInputError, match="40000"):
         mosaics.cut_windows(wide, 32)
+
+
+def test_a_map_is_drawn_in_parts_and_goes_on_where_it_stopped(run, monkeypatch):
+    """Each part is a job of its own; tiles of an attempt that failed are not drawn again."""
+    region = run.project.regions.exclude(name=run.version.summary["cities"]["test"][0]).first()
+    monkeypatch.setattr(mapping, "TILE_PX", 70 * 70)
+    monkeypatch.setattr(map_parts, "PART_WINDOWS", 40)
+    product = mapping.start_map(run=run, region=region, by=None, options={"probabilities": True})
+    seen = []
+    really_launch = map_parts.launch
+
+    def launch_twice(folder, verb, spec, **words):
+        """The first part is drawn, the second ends in an error."""
+        seen.append(json.loads(spec.read_text())["tiles"])
+        if len(seen) == 2:
+            (folder / "events.jsonl").write_text("")
+            return launcher.Outcome(code=1, words="The lamp went out.", last_event={})
+        return really_launch(folder, verb, spec, **words)
+
+    monkeypatch.setattr(map_parts, "launch", launch_twice)
+    job = given.work(product.job, mapping.execute_map)
+    product.refresh_from_db()
+    assert (job.state, product.state, product.reason) == (JobState.FAILED, RunState.FAILED, "The lamp went out.")
+    assert {part.state for part in job.parts.all()} == {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
+    drawn = [tuple(tile) for tile in seen[0]]
+    again = mapping.start_map(run=run, region=region, by=None, options={"probabilities": True})
+    given.work(again.job, mapping.execute_map)
+    again.refresh_from_db()
+    assert again.state == RunState.DONE, again.reason
+    assert drawn
+    assert not {tuple(tile) for tiles in seen[2:] for tile in tiles} & set(drawn)
+    with rasterio.open(again.summary["probabilities_uri"]) as file:
+        assert file.count == 17
+        stored = file.read().astype(int)
+    assert (np.abs(stored.sum(axis=0) - 100) <= 9).all()
+    assert not list(Path(run.folder).glob("maps/*.parts")), "what the map was made from is gone"
+
+
+def test_a_map_that_is_cancelled_stops_with_its_parts(run, monkeypatch):
+    region = run.project.regions.exclude(name=run.version.summary["cities"]["test"][0]).last()
+    product = mapping.start_map(run=run, region=region, by=None)
+
+    def cancel_while_drawing(folder, verb, spec, *, watch, **words):
+        mapping.cancel_map(product=MapProduct.objects.get(pk=product.pk), by=None)
+        for _ in range(100):
+            watch([])
+            time.sleep(0.02)
+        raise AssertionError("nobody stopped it")
+
+    monkeypatch.setattr(map_parts, "launch", cancel_while_drawing)
+    job = given.work(product.job, mapping.execute_map)
+    assert job.state == JobState.CANCELLED
+    assert {part.state for part in job.parts.all()} == {JobState.CANCELLED}
+    services.settle()
+    product.refresh_from_db()
+    assert product.state == RunState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"colour": "red"}, "'colour' is no option of a map"),
+        ({"dropout_draws": 1000}, "from 0 to 100"),
+        ({"dropout_draws": "3"}, "from 0 to 100"),
+        ({"checkpoints": [0]}, "run 0 is no other finished run"),
+        ({"checkpoints": "all"}, "must be numbers of runs"),
+    ],
+)
+def test_options_that_make_no_map_are_named(run, options, message):
+    region = run.project.regions.first()
+    with pytest.raises(SpecError, match=message):
+        mapping.start_map(run=run, region=region, by=None, options=options)
+
+
+def test_maps_of_before_can_still_be_looked_at(product, client, tmp_path):
+    """One file of confidence with one band, no list of bands, no count of pixels."""
+    index = np.arange(12 * 12).reshape(12, 12) % 17
+    place = (100.0, 0.0, 500_000.0, 0.0, -100.0, 5_300_000.0)
+    scheme = schemes.find("lcz17")
+    files = maps.write_map(tmp_path / "old.tif", index, np.full((12, 12), 0.5), scheme, 32632, place)
+    old = {"scheme": scheme.name, "pixel_m": 100, "shares": {"1": 1.0}, "agreement": None, "reference_uri": ""}
+    MapProduct.objects.filter(pk=product.pk).update(
+        uri=str(files.path), confidence_uri=str(files.confidence_path), summary=old, sha256="1" * 64
+    )
+    page = read_page(log_in(client, product.run), "map", product.pk)
+    assert ">Probability</option>" in page
+    assert "100.0" in page
+    assert client.get(reverse("training:layer", args=[product.pk, "confidence"])).status_code == 200
+    answer = client.get(reverse("training:download_map", args=[product.pk, "confidence"]))
+    assert b"".join(answer.streaming_content) == files.confidence_path.read_bytes()
+
+
+def test_a_map_is_told_over_the_api(product, client):
+    log_in(client, product.run)
+    told = client.get(f"/api/v1/maps/{product.pk}").json()
+    assert (told["state"], told["files"], told["pixel_m"]) == ("done", ["classes", "layers"], 100.0)
+    assert told["bands"][:3] == ["probability", "entropy", "validity"]
+    assert sum(told["shares"].values()) == pytest.approx(1, abs=1e-4)
+    answer = client.get(f"/api/v1/maps/{product.pk}/files/layers")
+    assert b"".join(answer.streaming_content) == Path(product.confidence_uri).read_bytes()
+    assert client.get(f"/api/v1/maps/{product.pk}/files/spec").status_code == 404
+    wrong = client.post(f"/api/v1/runs/{product.run_id}/maps", {"region": product.region_id, "dropout_draws": 1000},
+                        content_type="application/json")  # fmt: skip
+    assert wrong.status_code == 422
+
+
+def test_files_of_a_run_are_made_on_its_page_and_over_the_api(run, client, monkeypatch):
+    """The ONNX file itself, which takes a child with torch, is made for real in test_artefacts."""
+    monkeypatch.setattr(artefacts, "_export", lambda *words: {"reason": "There is no such form."})
+    log_in(client, run)
+    page = read_page(client, "files", run.pk)
+    assert "Make the files" in page
+    assert client.get(f"/api/v1/runs/{run.pk}/files").json()["files"] == {}
+    assert client.post(f"/api/v1/runs/{run.pk}/files").status_code == 201
+    given.work(artefacts.find_job(run), artefacts.prepare)
+    told = client.get(f"/api/v1/runs/{run.pk}/files").json()
+    assert (told["state"], sorted(told["files"])) == ("done", ["bundle", "card", "item", "report", "weights", "words"])
+    page = read_page(client, "files", run.pk)
+    assert "There is no such form." in page
+    assert "model-index" not in page
+    assert run.report["weights_sha256"] in page
+    answer = client.get(reverse("training:download_file", args=[run.pk, "bundle"]))
+    content = b"".join(answer.streaming_content)
+    assert hashlib.sha256(content).hexdigest() == told["bundle_sha256"]
+    assert "attachment" in answer["Content-Disposition"]
+    same = client.get(f"/api/v1/runs/{run.pk}/files/bundle")
+    assert b"".join(same.streaming_content) == content
+    again = artefacts.make(run)
+    assert again["sha256"] == told["bundle_sha256"], "the same files are the same bytes"
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist() == ["README.md", "item.json", "network.json", "network.safetensors", "report.json"]
+        assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
+        assert hashlib.sha256(archive.read("network.safetensors")).hexdigest() == Checkpoint.objects.get(run=run).sha256
+        assert json.loads(archive.read("report.json")) == run.report
+    log_in(client, run, "expert")
+    assert client.get(reverse("training:download_file", args=[run.pk, "bundle"])).status_code == 403
+
+
+def test_only_a_finished_run_has_files(run, client):
+    Run.objects.filter(pk=run.pk).update(state=RunState.FAILED, report=None)
+    with pytest.raises(SpecError, match="only a finished run"):
+        artefacts.start(run=Run.objects.get(pk=run.pk), by=None)
+    assert "Only a finished run" in read_page(log_in(client, run), "files", run.pk)
