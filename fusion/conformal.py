@@ -25,6 +25,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 PENALTY, FREE_RANKS = 0.05, 2  # of RAPS: each class after the second likeliest is that much stranger
 ROUNDING = 1e-9  # shares of counts are compared with this tolerance: 0.9 is no binary number
+DIGITS = 12  # of sums of probabilities: those that reach 1 are equal, and told as ties
 MANY_TIES = 0.01  # of the calibration samples, beyond which the sets are noticeably too large
 
 
@@ -59,14 +60,14 @@ def score_classes(probabilities: npt.ArrayLike, method: Method = "lac") -> Float
 
     `lac`: one minus its probability (Sadinle, Lei and Wasserman 2019): the smallest sets on average. `aps`: the
     probability of all classes at least as likely (Romano, Sesia and Candes 2020, without the random share of the last):
-    coverage varies less between easy and hard samples. `raps`: the same with a penalty for unlikely ranks (Angelopoulos
-    et al. 2021): no very large sets.
+    coverage varies less between easy and hard samples, and is too high where the truth is often the least likely.
+    `raps`: the same with a penalty for unlikely ranks (Angelopoulos et al. 2021): no very large sets.
     """
     shares = _check_shares(probabilities)
     if method == "lac":
         return 1 - shares
     order = np.argsort(-shares, axis=1, kind="stable")
-    ranked = np.cumsum(np.take_along_axis(shares, order, axis=1), axis=1)
+    ranked = np.cumsum(np.take_along_axis(shares, order, axis=1), axis=1).round(DIGITS)
     if method == "raps":
         ranked += PENALTY * np.maximum(np.arange(1, shares.shape[1] + 1) - FREE_RANKS, 0)
     elif method != "aps":

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.dropout import _DropoutNd
 
 from fusion.engine import head as heads
 from fusion.engine.checkpoint import Checkpoint, list_steps, read_checkpoint
@@ -24,6 +23,7 @@ from fusion.errors import CheckpointError
 from fusion.run import read_json
 
 Watch = Callable[[int, int], None]
+DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def turn_dropout_on(network: nn.Module, seed: int | None) -> Iterator[None]:
 
 def find_dropout(network: nn.Module) -> list[nn.Module]:
     """The layers that drop anything."""
-    return [layer for layer in network.modules() if isinstance(layer, _DropoutNd) and layer.p > 0]
+    return [layer for layer in network.modules() if isinstance(layer, DROPOUT) and layer.p > 0]
 
 
 def open_predictor(
