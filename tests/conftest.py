@@ -1,5 +1,6 @@
 """One embedded PostgreSQL for the whole test run, started when the first test asks for a database."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
     forget_surroundings()
 
 
+def pytest_collection_finish() -> None:
+    """What importing and collecting made stays until the end: the collector need not walk it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def forget_surroundings() -> None:
     """Names of real services from outside, and what the settings filled in."""
     for name in SURROUNDINGS:
@@ -49,6 +56,12 @@ def real_data() -> Path:
     if not DATA.is_dir():
         pytest.skip("the folder of small real files is not on this machine")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """The database goes with its server, which is this run's own: nothing is gained by dropping it first."""
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ def test_a_policy_asks_only_whom_it_can_and_each_once(name):
     assert outcome.label.shape == outcome.is_disputed.shape == (300,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_the_same_seed_plays_the_same_campaign(name):
     replies, _truth = crowd(samples=200)
@@ -76,6 +77,7 @@ def test_adaptive_needs_fewer_votes_for_the_certainty_of_all():
     assert np.mean(outcome.label == truth) > np.mean(three.label == truth) + 0.01
 
 
+@pytest.mark.slow
 def test_more_certainty_wanted_takes_more_votes():
     replies, _truth = crowd(samples=600)
     adaptive = policy.find("adaptive")
@@ -126,6 +128,7 @@ def test_a_majority_settles_a_fixed_number_of_votes():
     assert outcome.is_disputed.tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_a_spammer_is_outvoted():
     replies, truth = crowd(samples=2000, spammer=3)
     honest, honest_truth = crowd(samples=2000)

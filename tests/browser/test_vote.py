@@ -67,6 +67,7 @@ def stored() -> list[tuple[Any, ...]]:
     return list(Vote.objects.order_by("pk").values_list(*fields))
 
 
+@pytest.mark.slow
 def test_thirty_samples_by_keyboard_with_undos_and_skips_are_exactly_those_rows(page: Page) -> None:
     rows: list[tuple[Any, ...]] = []
     for turn in range(28):
@@ -138,6 +139,7 @@ def test_a_cut_network_loses_and_doubles_no_vote(page: Page) -> None:
     expect(page.locator("[data-link]")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_votes_that_wait_survive_a_reload(page: Page) -> None:
     for address in ("**/votes/", "**/claims/"):
         page.route(address, cut)
@@ -173,6 +175,7 @@ def wait_quiet(page: Page) -> None:
         page.wait_for_timeout(500)
 
 
+@pytest.mark.slow
 def test_a_server_that_asks_to_wait_is_asked_again_and_only_later(page: Page) -> None:
     statuses = [429, 503]
     asked: list[float] = []

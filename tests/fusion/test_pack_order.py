@@ -42,6 +42,7 @@ def test_a_batch_takes_evenly_from_every_block_of_its_window() -> None:
     assert chisquare(counts).pvalue > LEAST_CHANCE
 
 
+@pytest.mark.slow
 def test_a_row_comes_early_and_late_alike() -> None:
     """Over many epochs its place in the order is even, for rows at both ends of the pack and of a block."""
     rows, epochs, parts = np.arange(3_000), 600, 10

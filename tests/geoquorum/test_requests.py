@@ -29,6 +29,7 @@ def world(shared_rows: None, tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("maps"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["curator", pytest.param("newcomer", marks=pytest.mark.slow), "anonymous"])
 def test_looking_twice_changes_nothing(world, who):
     """Every address, by someone who may see all, by a newcomer who never voted, and by nobody."""

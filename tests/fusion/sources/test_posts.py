@@ -188,6 +188,7 @@ def test_signs_that_hide_or_turn_text_are_taken_out():
     assert scrub("shop\u202egnp.exe\u200b\u2066!")[0] == "shopgnp.exe!"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=2_000)
 @forall(st.text(max_size=200))
 def test_scrubbing_twice_changes_nothing_more(text):

@@ -34,6 +34,7 @@ def test_a_photo_says_where_it_was_taken_and_that_it_is_made_up(city, tmp_path):
     assert 0 <= y0 < y1 <= 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_photos_and_another_gives_others(city, tmp_path):
     files = [render_photos(city, tmp_path / str(turn), count=8, seed=seed) for turn, seed in enumerate((1, 1, 2))]
     first, again, other = ([photo.path.read_bytes() for photo in photos] for photos in files)

@@ -124,6 +124,7 @@ def test_what_a_claim_and_a_vote_answer_has_no_word_about_others(client):
     assert CANARY not in claimed.content.decode()
 
 
+@pytest.mark.slow
 def test_the_order_tells_nothing_about_votes_or_their_number():
     project = given.project()
     samples = given.samples(project, 2_000)

@@ -158,6 +158,7 @@ def test_a_repeat_shows_the_sample_again_but_nothing_of_the_answer_before(voter)
     assert Campaign.objects.get(pk=voter.campaign.pk).rounds.filter(purpose="repeat").count() == 1
 
 
+@pytest.mark.slow
 def test_the_discussion_of_a_hidden_sample_opens_like_any_other(voter):
     voter.vote_all(60)
     pages = {}

@@ -138,6 +138,7 @@ def test_a_clock_that_lies_a_day_ahead_brings_no_vote_past_the_close():
     assert len(services.latest_votes(round=services.current_round(campaign=campaign))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_thousand_votes_of_one_account_are_cut_to_the_pace_of_a_person(settings):
     settings.VOTES_PER_S = 3.0

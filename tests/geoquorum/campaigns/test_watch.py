@@ -101,6 +101,7 @@ def test_a_robot_voting_class_1_is_flagged_within_100_votes(campaign, gap_s):
     assert Vote.objects.count() == 100
 
 
+@pytest.mark.slow
 def test_people_are_not_flagged(campaign):
     """Eight experts of a panel at two seconds, on the same samples, looked at after every fifty votes."""
     panel = make_panel(5, experts=8)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from fusion.modality import find
 from fusion.registration import Shift
 from fusion.sources.geotiff import read_window, write_cog
-from geoquorum.catalog import registering, services
+from geoquorum.catalog import registering, services, shifts
 from geoquorum.catalog.models import Region
 from tests import given
 
@@ -165,19 +165,19 @@ def test_the_command_says_how_each_scene_lies(tmp_path):
 @pytest.mark.parametrize(
     ("windows", "limit_px", "is_flagged", "reason"),
     [
-        ([(1.5, 0.0)], registering.LIMIT_PX, True, ""),
-        ([(0.3, 0.3)], registering.LIMIT_PX, False, ""),
-        ([(1.2, -0.4), (1.4, -0.2), (9.0, 9.0)], registering.UNLIKE_LIMIT_PX, False, ""),  # as layover does
-        ([(-2.0, 1.0), (-2.1, 1.1), None], registering.UNLIKE_LIMIT_PX, True, ""),
-        ([(3.0, 0.0), (-3.0, 0.0)], registering.LIMIT_PX, False, "the windows do not agree"),
-        ([None, None], registering.LIMIT_PX, False, "even ground"),
+        ([(1.5, 0.0)], shifts.LIMIT_PX, True, ""),
+        ([(0.3, 0.3)], shifts.LIMIT_PX, False, ""),
+        ([(1.2, -0.4), (1.4, -0.2), (9.0, 9.0)], shifts.UNLIKE_LIMIT_PX, False, ""),  # as layover does
+        ([(-2.0, 1.0), (-2.1, 1.1), None], shifts.UNLIKE_LIMIT_PX, True, ""),
+        ([(3.0, 0.0), (-3.0, 0.0)], shifts.LIMIT_PX, False, "the windows do not agree"),
+        ([None, None], shifts.LIMIT_PX, False, "even ground"),
     ],
 )
 def test_windows_are_joined_by_their_median_and_flagged_beyond_the_limit(windows, limit_px, is_flagged, reason):
-    shifts = [
+    measured = [
         Shift(east_px=one[0], north_px=one[1], ratio=5.0) if one else Shift(reason="even ground") for one in windows
     ]
-    found = registering.join_windows(shifts, 0.5, 20.0, limit_px * 0.5)
+    found = shifts.join_windows(measured, 0.5, 20.0, limit_px * 0.5)
     assert (found["is_flagged"], found["reason"]) == (is_flagged, reason)
     assert found["tiles"] == {"sure": sum(one is not None for one in windows), "of": len(windows)}
     assert found["is_sure"] is (not reason)
@@ -190,15 +190,15 @@ def test_windows_are_spread_over_the_common_ground_in_whole_cells():
     west, south = ORIGIN
     for side_m, count, across in ((110_000, 4, 8), (1_280, 1, 4), (3_000, 1, 8), (300, 0, 0)):
         box = west, south, west + side_m, south + side_m
-        frames = registering.lay_windows(box, 32632, 10.0)
+        frames = shifts.lay_windows(box, 32632, 10.0)
         assert len(frames) == count
         for frame in frames:
             assert (frame.across, frame.cell_m, frame.pixels) == (across, 320, 32)
             assert box[0] <= frame.west_m
             assert frame.west_m + frame.size_m <= box[2]
             assert frame.north_m <= box[3]
-    four = registering.lay_windows((west, south, west + 110_000, south + 110_000), 32632, 10.0)
+    four = shifts.lay_windows((west, south, west + 110_000, south + 110_000), 32632, 10.0)
     assert len({frame.west_m for frame in four}) == len({frame.north_m for frame in four}) == 2
-    assert registering.lay_windows((west, south, np.inf, np.inf), 32632, 10.0) == []
-    fine = registering.lay_windows((west, south, west + 300, south + 300), 32632, 0.5)
+    assert shifts.lay_windows((west, south, np.inf, np.inf), 32632, 10.0) == []
+    fine = shifts.lay_windows((west, south, west + 300, south + 300), 32632, 0.5)
     assert {frame.cell_m for frame in fine} == {20}
