@@ -105,6 +105,7 @@ def decode(
     Peaks of a score of `least` at least, MOST_FOUND of a sample at most; of those of a class that overlap by more than
     `overlap` the best alone is kept.
     """
+    outputs = outputs.detach()
     heat = outputs[:, : form.classes] / temperature + PRIOR
     chosen = find_peaks(heat) & (heat.sigmoid() >= least)
     places = [_choose(heat[row], chosen[row]) for row in range(len(outputs))]

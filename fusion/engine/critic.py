@@ -23,7 +23,7 @@ class PatchCritic(nn.Module):
             steps.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
             steps += [nn.GroupNorm(1, after)] if level else []
             steps.append(nn.LeakyReLU(SLOPE))
-        steps.append(nn.Conv2d(widths[-1], 1, 3, padding=1))
+        steps.append(nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False))  # true minus made: it would cancel
         self.steps = nn.Sequential(*steps)
 
     def forward(self, image: Tensor) -> Tensor:

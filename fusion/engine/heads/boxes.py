@@ -120,10 +120,11 @@ def complete(pack: Pack, target: TargetInfo, inputs: Inputs, rows: Rows) -> Targ
             raise SpecError(f"objective.foreground: {name!r} must be a mask by y, x, with objective.instances true.")
         check_grid(pack, name, tuple(entry["shape"]), find_grid(inputs))
     found = replace(target, dims=tuple(values.array.entry["dims"]))
-    return replace(found, **_measure(pack, found, values, rows[values.present[rows]])) if len(rows) else found
+    return _measure(pack, found, values, rows[values.present[rows]]) if len(rows) else found
 
 
-def _measure(pack: Pack, target: TargetInfo, values: TargetArray, rows: Rows) -> dict[str, tuple[float, ...]]:
+def _measure(pack: Pack, target: TargetInfo, values: TargetArray, rows: Rows) -> TargetInfo:
+    """The target with mean and spread of the logarithms of sizes over these rows, none of which may lie outside."""
     assert isinstance(values.array, RaggedArray)
     found = values.array.gather(rows)
     if not len(found.values):
@@ -136,7 +137,8 @@ def _measure(pack: Pack, target: TargetInfo, values: TargetArray, rows: Rows) ->
             raise SpecError(f"target: {target.name!r}, sample {named} of {pack.folder}: {error}.") from error
     boxes = found.values if read_form(target).oriented else stand_upright(found.values)
     sizes = np.log(boxes[:, 2:4].astype(np.float64))
-    return {"mean": tuple(sizes.mean(axis=0)), "std": tuple(np.maximum(sizes.std(axis=0), LEAST_SPREAD))}
+    std = np.maximum(sizes.std(axis=0), LEAST_SPREAD)
+    return replace(target, mean=tuple(sizes.mean(axis=0).tolist()), std=tuple(std.tolist()))
 
 
 def count_outputs(target: TargetInfo) -> int:
@@ -196,7 +198,7 @@ def decode(outputs: Tensor, temperature: float, *, target: TargetInfo) -> dict[s
 
     With instances also `instances` int32 [n, y, x]: the number of the box in its sample from 1, 0 for none.
     """
-    exact, options = outputs.float(), target.options
+    exact, options = outputs.detach().float(), target.options
     boxes, offsets = box_maps.decode(
         exact,
         read_form(target),

@@ -84,21 +84,22 @@ def complete(pack: Pack, target: TargetInfo, inputs: Inputs, rows: Rows) -> Targ
         check_grid(pack, target.name, tuple(values.array.entry["shape"][-2:]), find_grid(inputs))
     unit = str(entry.get("unit") or "") or next(iter(entry.get("units", [])), "")
     found = replace(target, dims=dims, bands=_name_bands(target.name, entry, dims), unit=unit)
-    return replace(found, **_measure(pack, found, rows[values.present[rows]])) if len(rows) else found
+    return _measure(pack, found, rows[values.present[rows]]) if len(rows) else found
 
 
 def _name_bands(name: str, entry: Mapping[str, Any], dims: tuple[str, ...]) -> tuple[str, ...]:
     if dims == ("y", "x"):
         return (name,)
     shape = dict(zip(dims, entry["shape"], strict=True))
-    own = entry.get("bands") or [name] if shape["band"] == 1 else [f"{name} {band}" for band in range(shape["band"])]
+    count = shape["band"]
+    own = entry.get("bands") or ([name] if count == 1 else [f"{name} {band}" for band in range(count)])
     return (
         tuple(own) if "time" not in shape else tuple(f"{time} {band}" for time in range(shape["time"]) for band in own)
     )
 
 
-def _measure(pack: Pack, target: TargetInfo, rows: Rows) -> dict[str, tuple[float, ...]]:
-    """Mean and standard deviation per band; 1 where a band is constant."""
+def _measure(pack: Pack, target: TargetInfo, rows: Rows) -> TargetInfo:
+    """The target with mean and standard deviation per band over these rows; 1 where a band is constant."""
     reader, sums = FieldRows(values=open_values(pack, target.name)), np.zeros((3, len(target.bands)))
     for row in spread(rows, LOOKED_AT):
         values = reader.read_truth(np.array([row]))["field"][0].reshape(len(target.bands), -1).astype(np.float64)
@@ -113,7 +114,8 @@ def _measure(pack: Pack, target: TargetInfo, rows: Rows) -> dict[str, tuple[floa
         )
     mean = total / count
     spread_of = np.sqrt(np.maximum(square / count - mean**2, 0))
-    return {"mean": tuple(mean.tolist()), "std": tuple(np.where(spread_of > 1e-12, spread_of, 1.0).tolist())}
+    std = np.where(spread_of > 1e-12, spread_of, 1.0)
+    return replace(target, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
 def open_target(pack: Pack, target: TargetInfo, inputs: Inputs) -> TargetReader:

@@ -55,7 +55,7 @@ class MaskRows:
         is_known = self.values.present[rows].reshape(-1, *[1] * (stored.ndim - 1))
         if nodata is not None:
             is_known = is_known & (stored != nodata)
-        codes = np.where(is_known, stored, UNKNOWN)
+        codes = np.where(is_known, stored.astype(np.int64), UNKNOWN)
         if codes.size and not UNKNOWN <= codes.min() <= codes.max() < self.k:
             raise SpecError(
                 f"target: {self.name!r} holds codes {codes.min()} to {codes.max()}; its scheme has 0 to {self.k - 1}. "
@@ -198,7 +198,12 @@ def paint(outputs: Tensor, codes: Tensor, *, target: TargetInfo) -> tuple[Tensor
     known = (truth != UNKNOWN)[:, None]
     shares = part_dates(outputs, dates).softmax(dim=1) * known
     exact = functional.one_hot(truth.clamp_min(0), len(target.codes)).movedim(-1, 1).to(shares.dtype) * known
-    return tuple(part.unflatten(0, (-1, dates)).flatten(1, 2) for part in (shares, exact))  # type: ignore[return-value]
+    return _join_dates(shares, dates), _join_dates(exact, dates)
+
+
+def _join_dates(maps: Tensor, dates: int) -> Tensor:
+    """[n * dates, k, y, x] as [n, dates * k, y, x]."""
+    return maps.unflatten(0, (-1, dates)).flatten(1, 2)
 
 
 def bind(target: TargetInfo) -> Head:
