@@ -329,7 +329,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 def _check_limits(key: str, value: Any) -> None:
     low, high = LIMITS.get(key, (None, None))
-    if low is not None and high is not None and value is not None and not low <= value <= high:
+    is_number = type(value) in (int, float)  # a report's field of the same name holds what was found
+    if low is not None and high is not None and is_number and not low <= value <= high:
         raise SpecError(f"{key} must lie from {low:g} to {high:g}; it is {value!r}.")
 
 
