@@ -1,11 +1,13 @@
 """Every registered network keeps the contract; Sen2LCZ is the one of the paper."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from fusion import registry
 from fusion.engine import network as networks
-from fusion.engine.network import FusionNetwork, Network, NetworkShape, build_network, find_shape
+from fusion.engine.network import FusionNetwork, Network, NetworkShape, build_network, find_shape, find_times
 from fusion.engine.normalise import describe_inputs
 from fusion.errors import SpecError, UnknownKindError
 
@@ -94,10 +96,34 @@ def test_stored_arrays_go_in_and_the_layout_in_memory_changes_nothing(toy_pack):
 
 
 def test_arrays_on_different_grids_are_refused(toy_pack):
-    from dataclasses import replace
-
     one, two = describe_inputs(toy_pack, [])
     with pytest.raises(SpecError, match="sentinel1 has 16 x 16 pixels, sentinel2 has 8 x 8"):
         find_shape([one, replace(two, shape=(10, 8, 8))], 3)
     with pytest.raises(SpecError, match="modalities is empty"):
         find_shape([], 3)
+
+
+def test_an_array_without_dates_stands_at_every_date_of_a_series(toy_pack):
+    radar, optical = describe_inputs(toy_pack, [])
+    dated = replace(optical, dims=("time", *optical.dims), shape=(3, *optical.shape))
+    network, seen = FusionNetwork({"name": "recnn"}, [radar, dated], 17).eval(), []
+    network.architecture.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
+    stored = {name: torch.from_numpy(toy_pack.array(name).gather([0, 5])) for name in ("sentinel1", "sentinel2")}
+    series = torch.stack([stored["sentinel2"].roll(step, dims=0) for step in range(3)], dim=1)
+    network({**stored, "sentinel2": series})
+    assert seen[0].shape == (2, 3, 18, 16, 16)
+    assert torch.equal(seen[0][:, 0, :8], seen[0][:, 2, :8])
+    torch.testing.assert_close(seen[0][0, 1, 8:], seen[0][1, 0, 8:])
+
+
+def test_series_of_different_dates_or_with_bands_before_dates_are_refused(toy_pack):
+    one, two = (
+        replace(part, dims=("time", *part.dims), shape=(times, *part.shape))
+        for part, times in zip(describe_inputs(toy_pack, []), (2, 3), strict=True)
+    )
+    with pytest.raises(SpecError, match="dates differ: sentinel1 has 2, sentinel2 has 3"):
+        find_times([one, two])
+    assert find_times([one]) == 2
+    turned = replace(one, dims=("band", "time", "y", "x"), shape=(8, 2, 16, 16))
+    with pytest.raises(SpecError, match="dims of sentinel1 are band, time, y, x; a series begins with time"):
+        find_times([turned])
