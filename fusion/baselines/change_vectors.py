@@ -1,7 +1,7 @@
 """Change-vector analysis (Malila 1980): a pixel has changed where its difference between two dates is long.
 
-The difference of the first and the last date, standardised per band over the train split, is measured at the central
-pixel; the threshold is the length that tells the two classes of the train split apart best.
+The difference of the first and the last date is measured at the central pixel in the bands' own units; the threshold
+is the length that tells the two classes of the train split apart best.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,13 @@ def fit_predict(
     split: str = "test",
     target: str | None = None,
     jobs: int = 1,
-    standardise: bool = True,
+    standardise: bool = False,
 ) -> FloatArray:
     """Probabilities [n of the split, 2], 0.5 at the threshold and not calibrated; nothing is drawn.
 
-    Without `standardise` the vector is in the bands' own units, as in the first papers. PackError unless the target
-    has two classes and an array two dates.
+    `standardise` gives each band's difference a mean of 0 and a deviation of 1 over the train split first: it takes off
+    what haze and season did to all pixels, but also half of the change where half of them changed. PackError unless
+    the target has two classes and an array two dates.
     """
     names = [array.name for array in find_arrays(pack, modalities)]
     train, rows = (pack.indices(part, having=names) for part in ("train", split))
