@@ -22,8 +22,8 @@ def test_the_loss_is_the_expected_cross_entropy_under_the_distribution():
 
 def test_the_divergence_from_the_flat_distribution_is_drawn_alike_and_is_nought_where_it_is_flat():
     concentration = np.array([2.0, 0.7, 1.3])
-    drawn = dirichlet(concentration, seed=0).rvs(100_000)
-    gap = [dirichlet(concentration).logpdf(row) - dirichlet(np.ones(3)).logpdf(row) for row in drawn[:20_000]]
+    drawn = dirichlet(concentration, seed=0).rvs(20_000).T
+    gap = dirichlet.logpdf(drawn, concentration) - dirichlet.logpdf(drawn, np.ones(3))
     assert float(measure_flatness(torch.tensor(concentration[None]))) == pytest.approx(np.mean(gap), abs=0.02)
     assert float(measure_flatness(torch.ones(1, 17))) == pytest.approx(0, abs=1e-5)
 
