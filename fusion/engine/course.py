@@ -68,7 +68,8 @@ class Course:
         spec, size = self.spec, self.spec.batch_size
         rows = order[batch * size : (batch + 1) * size]
         place = {"seed": spec.seed, "epoch": epoch, "batch": batch}
-        turns = draw_symmetries(len(rows), self.symmetries, **place) if spec.augment else None
+        is_turned = spec.augment and len(self.symmetries) > 1
+        turns = draw_symmetries(len(rows), self.symmetries, **place) if is_turned else None
         mixing = draw_mixing(len(rows), mixup=spec.mixup, cutout=spec.cutout, **place)
         micros = split(np.arange(len(rows)), spec.accumulate, self.unit)
         mine = [split(micro, self.count, self.unit)[self.rank] for micro in micros]

@@ -59,7 +59,7 @@ class Processes:
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes, in place."""
         if self.count > 1:
-            _run_together(torch.distributed.all_reduce, values)
+            run_together(torch.distributed.all_reduce, values)
         return values
 
     def find_highest(self, values: Iterable[float]) -> list[float]:
@@ -67,7 +67,7 @@ class Processes:
         if self.count == 1:
             return list(values)
         agreed = torch.tensor(list(values), dtype=torch.float64)
-        _run_together(torch.distributed.all_reduce, agreed, torch.distributed.ReduceOp.MAX)
+        run_together(torch.distributed.all_reduce, agreed, torch.distributed.ReduceOp.MAX)
         return [float(value) for value in agreed]
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -86,7 +86,7 @@ class Processes:
     def leave(self) -> None:
         """Part from the others, once all are here; what is done from then on, each does alone."""
         if self.count > 1:
-            _run_together(torch.distributed.barrier)
+            run_together(torch.distributed.barrier)
             torch.distributed.destroy_process_group()
 
 
@@ -114,7 +114,7 @@ def join_processes(device: torch.device, *, is_half: bool) -> Processes:
     return Processes(rank=accelerator.process_index, count=asked, accelerator=accelerator)
 
 
-def _run_together(work: Any, *given: Any) -> None:
+def run_together(work: Any, *given: Any) -> None:
     """A step that all processes take at once; PeerLostError where one is gone."""
     try:
         work(*given)

@@ -22,6 +22,7 @@ from fusion.run import Event
 PARENT_VARIABLE = "GEOQUORUM_PARENT_PID"
 RANK_VARIABLE = "RANK"  # as torchrun sets it
 ALLOCATION = re.compile(r"[Tt]ried to allocate ([\d.]+ [A-Za-z]+)")
+LOST = ("DistBackendError", "DistNetworkError")  # of torch, where its own layers talk to a process that is gone
 STEP_EVENTS_S = 0.4  # at most this often: a page refreshes once a second
 
 
@@ -64,7 +65,7 @@ def open_session(folder: Path) -> Iterator[Session]:
             events.write("cancelled")
             raise
         except Exception as error:
-            is_lost = isinstance(error, PeerLostError)
+            is_lost = isinstance(error, PeerLostError) or type(error).__name__ in LOST
             if rank and not is_lost:
                 _leave_cause(folder, rank, describe_cause(error))
             events.write("failed", cause=(_read_cause(folder) if is_lost else "") or describe_cause(error))

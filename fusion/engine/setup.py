@@ -54,9 +54,9 @@ class Setup:
 def prepare_run(spec: RunSpec) -> Setup:
     """Everything that the first step needs; SpecError or PackError names what does not fit together."""
     device = choose_device(spec.device)
-    torch.set_num_threads(spec.threads)
     is_half = spec.precision == "bfloat16" or (spec.precision == "auto" and device.type == "cuda")
     processes = join_processes(device, is_half=is_half)
+    torch.set_num_threads(spec.threads)
     pack = Pack.open(spec.pack)
     check_pack(spec.pack_sha256, pack.sha256, spec.pack)
     spec = replace(spec, pack_sha256=pack.sha256)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from fusion.engine.parallel import run_together
+
 
 class SumOfAll(torch.autograd.Function):
     """The sum of a tensor over all processes, and of its gradient: every process's loss depends on every summand."""
@@ -13,13 +15,13 @@ class SumOfAll(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor) -> Tensor:
         summed = values.clone()
-        torch.distributed.all_reduce(summed)
+        run_together(torch.distributed.all_reduce, summed)
         return summed
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
         summed = gradients[0].clone()
-        torch.distributed.all_reduce(summed)
+        run_together(torch.distributed.all_reduce, summed)
         return summed
 
 

@@ -50,14 +50,14 @@ def repeat(block: Array, samples: int) -> Iterator[Array]:
         yield block[: min(BLOCK, samples - start)]
 
 
-def write(folder: Path, samples: int) -> Pack:
-    """A pack of made-up patches; labels matter to nobody here."""
+def write(folder: Path, samples: int, train: int = BLOCK) -> Pack:
+    """A pack of made-up patches, the first `train` of them to learn from; labels matter to nobody here."""
     shares = np.zeros((samples, 17), dtype=np.float32)
     shares[:, 0] = 1
     table = pa.table(
         {
             "id": [f"s{row:07d}" for row in range(samples)],
-            "split": ["train"] * BLOCK + [""] * (samples - BLOCK),
+            "split": ["train"] * train + [""] * (samples - train),
             "label": ["1"] * samples,
             "distribution": pa.FixedSizeListArray.from_arrays(pa.array(shares.ravel()), 17),
         }

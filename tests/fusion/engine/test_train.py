@@ -1,13 +1,15 @@
 """A run learns, can be interrupted anywhere, and ends the same; what makes no sense is refused by name."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from fusion.engine.checkpoint import list_steps, read_checkpoint
+from fusion.engine.checkpoint import hash_weights, list_steps, read_checkpoint
 from fusion.engine.dataset import Reader
 from fusion.engine.session import RunCancelledError, open_session
 from fusion.engine.setup import prepare_run
@@ -69,6 +71,58 @@ def test_ten_steps_are_five_and_five_after_a_stop_bit_for_bit(tmp_path, make_spe
         assert_same_checkpoint(read_newest(folder), read_newest(tmp_path / "whole"))
 
 
+EVERYTHING = {
+    "ema": 0.9,
+    "mixup": 0.4,
+    "cutout": 6,
+    "accumulate": 2,
+    "balance": "classes",
+    "gradient_clip": 1.0,
+    "patience": 9,
+    "network": {"name": "sen2lcz", "width": 4, "depth": 5, "dropout": 0.3},
+}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {**EVERYTHING, "schedule": "step", "order": "blocks"},
+        {**EVERYTHING, "schedule": "one_cycle", "optimizer": "adamw", "mixup": 0.0},
+        {"schedule": "cosine", "ema": 0.99, "network": EVERYTHING["network"]},
+    ],
+    ids=["all", "all but mixup", "average"],
+)
+def test_ten_steps_are_five_and_five_after_kill_9_bit_for_bit(tmp_path, make_spec, words):
+    """Row E5, on a CPU: bit-equal; the child dies at its seventh step with a checkpoint of its fifth."""
+    words = make_spec(epochs=2, batch_size=18, checkpoint_every=5, select_by="last", **words)
+    whole = run(tmp_path / "whole", words)
+    assert whole.steps == 10
+    assert os.WTERMSIG(kill_at_step(7, tmp_path / "killed", words)) == signal.SIGKILL
+    assert list_steps(tmp_path / "killed" / "checkpoints") == [5]
+    torch.manual_seed(99)
+    assert run(tmp_path / "killed", words).weights_sha256 == whole.weights_sha256
+    assert_same_checkpoint(read_newest(tmp_path / "killed"), read_newest(tmp_path / "whole"))
+    losses = [[event["loss"] for event in read_events(tmp_path / name, "epoch")] for name in ("whole", "killed")]
+    assert losses[0][1] == losses[1][-1]
+
+
+def kill_at_step(step, folder, words):
+    """Train in a fork of this process that kills itself; its wait status."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    original = Training._after_step
+
+    def after_step(self):
+        original(self)
+        if self.progress.step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Training._after_step = after_step
+    run(folder, words)
+    os._exit(0)
+
+
 def test_samples_without_an_input_are_neither_learned_from_nor_validated_on(tmp_path, make_spec):
     has_radar = np.arange(156) % 3 != 0
     folder = str(write_toy_pack(tmp_path / "partial", radar_of=has_radar).folder)
@@ -83,8 +137,12 @@ def test_samples_without_an_input_are_neither_learned_from_nor_validated_on(tmp_
 
 
 def test_the_same_spec_gives_the_same_weights_and_another_seed_does_not(tmp_path, make_spec):
-    seeds = {"one": 4, "two": 4, "other": 5}
-    one, two, other = (run(tmp_path / name, make_spec(epochs=1, seed=seed)) for name, seed in seeds.items())
+    """Row E5: a spec is the whole truth of a run, whatever was drawn before it in this process."""
+    seeds, reports = {"one": 4, "two": 4, "other": 5}, []
+    for name, seed in seeds.items():
+        torch.manual_seed(len(name))
+        reports.append(run(tmp_path / name, make_spec(epochs=1, seed=seed, **EVERYTHING)))
+    one, two, other = reports
     assert one.weights_sha256 == two.weights_sha256
     assert one.weights_sha256 != other.weights_sha256
 
@@ -157,7 +215,8 @@ def poison_target(monkeypatch, from_step):
     monkeypatch.setattr(Reader, "read", read)
 
 
-def test_a_loss_that_is_no_number_fails_and_keeps_the_last_good_checkpoint(tmp_path, make_spec, monkeypatch):
+def test_a_loss_that_is_no_number_fails_and_keeps_the_weights_before_it(tmp_path, make_spec, monkeypatch):
+    """Row F14."""
     with monkeypatch.context() as patch:
         poison_target(patch, from_step=9)
         with pytest.raises(DivergedError):
@@ -167,7 +226,7 @@ def test_a_loss_that_is_no_number_fails_and_keeps_the_last_good_checkpoint(tmp_p
     assert "not finite" in last["cause"]
     assert "learning_rate" in last["cause"]
     newest = read_newest(tmp_path)
-    assert newest.words.state["step"] == 8
+    assert newest.words.state["step"] == 9  # the weights before the step that was not taken
     assert all(torch.isfinite(value).all() for key, value in newest.tensors.items() if key.startswith("network."))
 
 
@@ -247,3 +306,95 @@ def test_one_modality_alone_can_be_learned_from(tmp_path, make_spec):
     run(tmp_path, make_spec(epochs=1, modalities=["sentinel2"]))
     (only,) = read_newest(tmp_path).words.inputs
     assert only["name"] == "sentinel2"
+
+
+def test_what_is_scored_are_the_averaged_weights_and_both_are_kept(tmp_path, make_spec):
+    run(tmp_path, make_spec(epochs=2, ema=0.95, select_by="last"))
+    checkpoint = read_newest(tmp_path)
+    scored, trained = checkpoint.part("network"), checkpoint.part("trained")
+    assert set(scored) == set(trained)
+    moved = [key for key in scored if not torch.equal(scored[key], trained[key])]
+    assert any(key.endswith("running_var") for key in moved)
+    assert not any(key.startswith("normalise.") for key in moved)
+    assert checkpoint.words.weights_sha256 == hash_weights(scored)
+
+
+def test_a_run_ends_when_its_validation_has_been_worse_for_long_enough(tmp_path, make_spec):
+    report = run(tmp_path, make_spec(epochs=50, learning_rate=1e-9, patience=3, schedule="constant"))
+    epochs = read_events(tmp_path, "epoch")
+    assert report.epochs == len(epochs) < 50
+    best = max(event["epoch"] for event in epochs if event["is_best"])
+    assert len(epochs) == best + 1 + 3
+    assert [event["is_stopped_early"] for event in epochs] == [False] * (len(epochs) - 1) + [True]
+
+
+@pytest.mark.parametrize("accumulate", [2, 3])
+def test_micro_batches_of_a_network_without_batch_statistics_are_one_batch(
+    tmp_path, make_spec, accumulate, monkeypatch
+):
+    monkeypatch.setattr("torch.nn.BatchNorm2d", lambda width: torch.nn.GroupNorm(1, width))
+    words = make_spec(epochs=1, batch_size=32, network={"name": "sen2lcz", "width": 4, "depth": 5, "dropout": 0.0})
+    losses = []
+    for count in (1, accumulate):
+        run(tmp_path / str(count), {**words, "accumulate": count, "optimizer": "adamw"})
+        losses.append(read_events(tmp_path / str(count), "epoch")[0]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_gradient_is_never_longer_than_the_clip(tmp_path, make_spec):
+    with open_session(tmp_path) as session:
+        training = Training(prepare_run(RunSpec.from_json(make_spec(gradient_clip=0.01))), session)
+        parameters, norms = training.learner.list_parameters("main"), []
+        optimizer = training.learner.optimizers["main"]
+        optimizer.register_step_pre_hook(
+            lambda *_: norms.append(float(torch.nn.utils.get_total_norm([part.grad for part in parameters])))
+        )
+        training.train_epoch()
+    assert len(norms) == 6
+    assert max(norms) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_half_precision_learns_too_and_is_the_same_twice(tmp_path, make_spec):
+    words = make_spec(epochs=4, precision="bfloat16", gradient_clip=5.0)
+    one, two = (run(tmp_path / name, words) for name in ("one", "two"))
+    epochs = read_events(tmp_path / "one", "epoch")
+    assert epochs[-1]["loss"] < 0.8 * epochs[0]["loss"]
+    assert one.weights_sha256 == two.weights_sha256
+    assert all(
+        value.dtype == torch.float32
+        for value in read_newest(tmp_path / "one").part("network").values()
+        if value.is_floating_point() and value.ndim == 4
+    )
+
+
+@pytest.mark.slow  # torch compiles for half a minute
+def test_a_compiled_network_learns_the_same(tmp_path, make_spec):
+    words = make_spec(epochs=2)
+    plain, compiled = (run(tmp_path / str(is_on), {**words, "compile": is_on}) for is_on in (False, True))
+    losses = [[event["loss"] for event in read_events(tmp_path / name, "epoch")] for name in ("False", "True")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert plain.parameters == compiled.parameters
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"batch_size": 16, "accumulate": 20}, "batch_size: a step of 16 samples is too small for accumulate 20"),
+        ({"batch_size": 6, "accumulate": 4, "mixup": 0.2}, "with mixup, which takes pairs; take at least 7"),
+        ({"cutout": 32}, "cutout is 32 pixels, which may blank all of 16"),
+        ({"ema": 1.0}, "ema must lie from 0 to 0.999999"),
+        ({"schedule": "steps"}, "schedule must be"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_by_name(tmp_path, make_spec, words, message):
+    with pytest.raises(SpecError, match=message):
+        run(tmp_path, make_spec(**words))
+
+
+def test_a_step_tells_speed_memory_waiting_and_time_left(tmp_path, make_spec):
+    run(tmp_path, make_spec(epochs=100, max_seconds=0.6))
+    step = read_events(tmp_path, "step")[0]
+    assert step["memory_mb"] > 50
+    assert 0 <= step["waiting_share"] <= 1
+    assert step["eta_s"] > 0
+    assert read_events(tmp_path, "start")[0]["processes"] == 1
