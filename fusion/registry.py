@@ -69,6 +69,6 @@ def _load(package: str, name: str, constant: str, contract: type[Kind]) -> Kind:
     kind = getattr(module, constant, None)
     if not isinstance(kind, contract):
         raise GeoquorumError(f"{module.__file__} must declare {constant}, a {contract.__name__}; it holds {kind!r}.")
-    if getattr(kind, "name", name) != name:
-        raise GeoquorumError(f"{module.__file__} declares {kind.name!r}. Let the file and the name be the same.")
+    if (called := getattr(kind, "name", name)) != name:
+        raise GeoquorumError(f"{module.__file__} declares {called!r}. Let the file and the name be the same.")
     return kind
