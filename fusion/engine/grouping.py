@@ -45,7 +45,7 @@ def _write_sentence(found: Mapping[str, Any], shared: Sequence[str]) -> str:
         return f"Tested in cities it was trained in: {names}."
     cities = "one city" if count == 1 else f"{count} cities"
     own = found["culture_zone"]
-    zones = " of culture zones it never saw" if own["test"] and not own["shared"] else ""
+    zones = ", of culture zones it never saw" if own["test"] and not own["shared"] else ""
     return f"Tested in {cities} it was not trained in{zones}."
 
 

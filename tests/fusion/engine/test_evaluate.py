@@ -190,7 +190,7 @@ def in_cities(tmp_path_factory, city_pack):
 def test_a_report_tells_each_city_and_that_none_was_trained_in(in_cities):
     _, report = in_cities
     assert report.protocol["is_unseen"] is True
-    assert report.protocol["sentence"] == "Tested in 2 cities it was not trained in of culture zones it never saw."
+    assert report.protocol["sentence"] == "Tested in 2 cities it was not trained in, of culture zones it never saw."
     rows = {row["name"]: row for row in report.groups["city"]["rows"]}
     assert {name: (row["n"], row["blocks"], row["is_trained_in"]) for name, row in rows.items()} == {
         "E": (18, 3, False),
