@@ -32,6 +32,7 @@ from geoquorum.training import services as training
 from geoquorum.training.benchmarks import create_benchmark
 from geoquorum.training.models import MapProduct, Run, RunState
 from tests import given
+from tests.geoquorum.training import predicting
 
 CANARY = "Canary7f3a"  # stands in the names of all that strangers must not see
 BENCHMARK = {"name": f"{CANARY} benchmark", "task": "lcz", "metric": "oa", "protocol": "same_cities", "resamples": 100}
@@ -59,7 +60,8 @@ class World:
         np.save(folder / "array.npy", np.arange(12.0).reshape(3, 4))
         [self.asset] = take_file(region=self.region, path=folder / "array.npy").assets
         self.job = enqueue("geoquorum.queue.jobs.ping", project=self.project)
-        self.benchmark = create_benchmark(version=self.version, by=None, **BENCHMARK)
+        self.labels = predicting.version(self.project, folder, test=20, per_block=5, name=f"{CANARY}-labels")
+        self.benchmark = create_benchmark(version=self.labels, by=None, **BENCHMARK)
         self.people = {
             "stranger": given.member(given.project(), "expert"),
             "neighbour": given.member(given.campaign(given.project(), count=2).project, "curator"),
@@ -169,7 +171,7 @@ class World:
             "api/v1/runs/seeds": {"version": self.version.pk, "task": "lcz", "seeds": [1, 2]},
             "api/v1/searches": {"version": self.version.pk, "task": "lcz", "space": {"epochs": {"low": 1, "high": 2}}},
             "api/v1/runs/<int:run_id>/ask": {"samples": 1},
-            "api/v1/benchmarks": BENCHMARK | {"version": self.version.pk},
+            "api/v1/benchmarks": BENCHMARK | {"version": self.labels.pk},
             "api/v1/benchmarks/<int:benchmark_id>/submissions": {"name": CANARY, "rows": []},
             "api/v1/benchmarks/<int:benchmark_id>/submissions/run": {"run": self.run.pk},
             "api/v1/campaigns/<int:campaign_id>/next": {"count": 1},

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -30,6 +31,7 @@ from geoquorum.training.scoring import open_held_out
 from geoquorum.training.submissions import Sender
 from geoquorum.uploads import check_whole, keep_upload, tell_trouble
 
+PER_PAGE = 30
 MOST_DRAWN = 30  # rows of the figure; the table has them all
 CURATING = (Role.CURATOR, Role.ADMIN)
 
@@ -38,14 +40,15 @@ CURATING = (Role.CURATOR, Role.ADMIN)
 @require_safe
 def list_all(request: HttpRequest) -> HttpResponse:
     """Benchmarks of the projects in view, those of one protocol together."""
-    found = list(list_benchmarks(projects_in_view(request), request.user).order_by("-pk"))
+    rows = list_benchmarks(projects_in_view(request), request.user).order_by("-pk")
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     groups = [
         {"title": protocol.label, "sentence": SENTENCES[protocol], "benchmarks": [_show_short(one) for one in own]}
         for protocol in Protocol
-        if (own := [one for one in found if one.protocol == protocol])
+        if (own := [one for one in page if one.protocol == protocol])
     ]
-    can_make = _curated(request).exists()
-    return render(request, "training/benchmarks.html", {"groups": groups, "can_make": can_make})
+    context = {"groups": groups, "page": page, "can_make": _curated(request).exists()}
+    return render(request, "training/benchmarks.html", context)
 
 
 @login_required

@@ -81,7 +81,11 @@ class Board:
 def rank_benchmark(benchmark: Benchmark) -> Board:
     """The board as everybody sees it now: before the end of a contest that of its public rows."""
     shown: Shown = "all" if not benchmark.has_hidden_labels else "final" if is_over(benchmark) else "public"
-    scores = Score.objects.filter(benchmark=benchmark).select_related("submission", "checkpoint__run").order_by("pk")
+    scores = (
+        Score.objects.filter(benchmark=benchmark)
+        .select_related("submission__submitted_by", "checkpoint__run")
+        .order_by("pk")
+    )
     systems: dict[int, list[Score]] = {}
     for score in scores:
         systems.setdefault(score.submission_id, []).append(score)

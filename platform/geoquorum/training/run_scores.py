@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from fusion.errors import BadInputError, SpecError
-from fusion.run import DONE
+from fusion.run import CANCELLED, DONE
 from geoquorum.accounts.models import User
 from geoquorum.accounts.services import record
 from geoquorum.queue.models import Job
@@ -131,7 +131,7 @@ def _predict(benchmark: Benchmark, run: Run, held: HeldOut, job: Job, claim: Cla
     spec = Path(folder) / "predict.json"
     spec.write_text(json.dumps(words, indent=1, sort_keys=True), encoding="utf-8")
     outcome = launch(folder, "predict", spec, watch=lambda events: claim.check(), devices=claim.devices)
-    if outcome.code < 0:
+    if outcome.code < 0 or outcome.code == CANCELLED:
         raise Retry(outcome.cause)
     if outcome.code != DONE:
         raise SpecError(outcome.cause)

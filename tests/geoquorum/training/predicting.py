@@ -10,9 +10,12 @@ import pyarrow as pa
 
 from fusion import scheme as schemes
 from fusion.pack import TargetSpec, write_pack
+from geoquorum.catalog.models import Sample
+from geoquorum.releases import services as releases
 from geoquorum.releases.models import BuildState, DatasetVersion
 from geoquorum.training.benchmarks import create_benchmark
 from geoquorum.training.held_out import HeldOut
+from tests import given
 
 LCZ = schemes.find("lcz17")
 _count = itertools.count(1)
@@ -47,6 +50,19 @@ def version(project: Any, folder: Path, *, test: int = 200, per_block: int = 10,
     )  # fmt: skip
     made = {"name": "labels", "number": number, "state": BuildState.READY, "uri": str(place), "sha256": sha256}
     return DatasetVersion.objects.create(project=project, design={"kind": "city"}, **made | fields)
+
+
+def voted_version(project: Any) -> DatasetVersion:
+    """All that a real version has: three cities, voted on, the last held out whole, a block for each patch of it."""
+    regions = [given.city(project, number) for number in range(3)]
+    for sample in Sample.objects.filter(region=regions[2]):
+        Sample.objects.filter(pk=sample.pk).update(block=sample.key[-60:])
+    run = given.consensus(project, regions)
+    design = {"kind": "city", "validation": [regions[1].name], "test": [regions[2].name]}
+    made = releases.start_release(run=run, name="zones", modalities=given.MODALITIES, design=design, by=None)
+    given.work(made.job, releases.build)
+    made.refresh_from_db()
+    return made
 
 
 def benchmark(of: DatasetVersion, **fields: Any) -> Any:
