@@ -122,3 +122,14 @@ def test_pages_load_nothing_from_elsewhere_but_the_tiles_that_were_named(tmp_pat
     assert policy["script-src"] == policy["style-src"] == policy["default-src"] == ["'self'"]
     assert policy["frame-ancestors"] == policy["object-src"] == ["'none'"]
     assert policy["img-src"] == ["'self'", "data:", "blob:", "https://tiles.example/"]
+
+
+def test_a_broker_that_hands_messages_out_again_while_a_job_may_run_is_refused_at_the_start(tmp_path):
+    """Row F6: the longest limit and a tenth must lie below the visibility timeout, or nothing starts."""
+    said = "GEOQUORUM_VISIBILITY_TIMEOUT_S is 3960 s, but the longest job may take 3972 s"
+    named = {"GEOQUORUM_LONGEST_JOB_S": "3600", "GEOQUORUM_JOB_GRACE_S": "12"}
+    refused = ask(tmp_path, "-c", "import geoquorum.settings", GEOQUORUM_VISIBILITY_TIMEOUT_S="3960", **named)
+    assert refused.returncode != 0
+    assert said in refused.stderr
+    allowed = ask(tmp_path, "-c", "import geoquorum.settings", GEOQUORUM_VISIBILITY_TIMEOUT_S="3973", **named)
+    assert allowed.returncode == 0, allowed.stderr

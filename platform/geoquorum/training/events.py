@@ -9,7 +9,7 @@ Event = dict[str, Any]
 MOST_AT_ONCE_BYTES = 1 << 20  # of one look; the rest is read at the next
 LONGEST_LINE_BYTES = 1 << 14
 LARGEST_WHOLE = 2**53
-PLACED = ("start", "step", "epoch", "checkpoint")
+PLACED = ("step", "epoch")  # points of a curve: without their step they are nothing
 NUMBERS = (
     "time", "epoch", "steps", "share", "eta_s", "loss", "accuracy", "learning_rate", "images_per_second",
     "validation_loss", "validation_accuracy",
@@ -62,7 +62,7 @@ def parse_event(line: bytes) -> Event | None:
         return None
     if event["event"] in PLACED and not is_whole(event.get("step")):
         return None
-    return {key: value for key, value in event.items() if value is None or key not in NUMBERS or is_number(value)}
+    return {key: value for key, value in event.items() if _is_plausible(key, value)}
 
 
 def is_whole(value: Any) -> bool:
@@ -78,6 +78,10 @@ def is_number(value: Any) -> bool:
 def clean_text(text: str, longest: int = 2000) -> str:
     """What PostgreSQL can hold of a text."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")[:longest]
+
+
+def _is_plausible(key: str, value: Any) -> bool:
+    return is_whole(value) if key == "step" else value is None or key not in NUMBERS or is_number(value)
 
 
 def _clean(value: Any) -> Any:

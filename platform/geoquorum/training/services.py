@@ -238,9 +238,9 @@ class _Follower:
         self.claim.check()
         self.mirrors.take(events)
         for event in events:
-            if event["event"] == "start":  # what an earlier attempt did after its last checkpoint is done again
+            if event["event"] == "start" and "step" in event:  # an earlier attempt's steps since then are done again
                 self.points = [point for point in self.points if point["step"] <= event["step"]]
-        shown = [event for event in events if event["event"] in ("start", "step", "epoch")]
+        shown = [event for event in events if event["event"] in ("start", "step", "epoch") and "step" in event]
         if not shown:
             return
         self.points = thin(self.points + shown)

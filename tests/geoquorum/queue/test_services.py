@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 import geoquorum.celery
+from fusion.errors import BadInputError
 from geoquorum.embedded import ports
 from geoquorum.queue import claims, outbox, services
 from geoquorum.queue.models import Job, JobState
@@ -59,8 +60,7 @@ def test_a_job_is_published_after_the_commit_and_never_after_a_rollback(broker: 
         assert broker.sent == []
     assert broker.ids == [str(job.id)]
     kind, _, options = broker.sent[0]
-    assert (kind, options["queue"], options["soft_time_limit"]) == (PING, "training", 100)
-    assert options["time_limit"] > 100
+    assert (kind, options["queue"]) == (PING, "training")
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         _enqueue_and_fail()
     assert (len(broker.sent), Job.objects.count()) == (1, 1)
@@ -75,7 +75,7 @@ def test_a_message_holds_the_id_and_nothing_else(broker: Broker) -> None:
     services.enqueue(PING, project=project, arguments={"seconds": 0}, by=user)
     _, args, options = broker.sent[0]
     assert len(args) == 1
-    assert set(options) == {"queue", "soft_time_limit", "time_limit", "retry", "ignore_result"}
+    assert set(options) == {"queue", "retry", "ignore_result"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -140,6 +140,21 @@ def test_a_key_that_waits_or_runs_is_joined_and_one_that_ended_is_not(db: None, 
     assert services.enqueue(PING, unique_key="refit 1") != first
 
 
+@pytest.mark.parametrize(
+    ("wished", "said"),
+    [
+        ({"time_limit_s": 0}, "time limit"),
+        ({"time_limit_s": 10**8}, "GEOQUORUM_LONGEST_JOB_S"),
+        ({"priority": 11}, "10"),
+    ],
+)
+def test_what_no_job_may_have_is_refused(db: None, broker: Broker, wished: dict[str, int], said: str) -> None:
+    """Row F6: no job is longer than what the broker's visibility timeout was checked against."""
+    with pytest.raises(BadInputError, match=said):
+        services.enqueue(PING, **wished)
+    assert not Job.objects.exists()
+
+
 def test_without_a_key_an_error_of_the_database_is_not_hidden(db: None, broker: Broker) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Job.objects.create(kind=PING, progress=2.0)
@@ -174,6 +189,16 @@ def test_a_silent_worker_costs_an_attempt_and_the_third_silence_ends_the_job(db:
     assert broker.ids.count(str(row.id)) == 2
 
 
+def test_a_silent_job_that_was_to_rest_is_paused_and_has_lost_no_attempt(db: None, broker: Broker) -> None:
+    row = Job.objects.create(kind=PING)
+    claims.claim_job(row.id, "w")
+    services.request_pause(row)
+    assert services.reap(timezone.now() + timedelta(hours=1))["paused"] == 1
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.max_attempts) == (JobState.PAUSED, 1, 4)
+    assert not row.is_pause_requested
+
+
 def test_a_silent_job_that_was_to_be_cancelled_is_cancelled(db: None, broker: Broker) -> None:
     row = Job.objects.create(kind=PING)
     claims.claim_job(row.id, "w")
@@ -188,7 +213,7 @@ def test_a_silent_job_beyond_its_time_limit_is_not_tried_again(db: None, broker:
     claims.claim_job(row.id, "w")
     assert services.reap(timezone.now() + timedelta(seconds=80))["failed"] == 1
     row.refresh_from_db()
-    assert (row.state, row.reason) == (JobState.FAILED, "Took longer than its limit of 60 s.")
+    assert (row.state, row.reason) == (JobState.FAILED, "Timeout: took longer than its limit of 60 s.")
 
 
 def test_the_reaper_leaves_a_job_alone_that_came_back_to_life(db: None) -> None:

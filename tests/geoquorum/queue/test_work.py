@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError, connection
 from django.utils import timezone
 
@@ -61,8 +60,9 @@ def test_a_job_that_someone_else_has_is_left_alone(db: None) -> None:
         (KeyError("region"), JobState.FAILED, "KeyError: 'region'"),
         (services.Retry("The child was killed."), JobState.QUEUED, "The child was killed."),
         (OperationalError("server closed"), JobState.QUEUED, "The database was away: server closed"),
-        (SoftTimeLimitExceeded(), JobState.FAILED, "Took longer than its limit of 3600 s."),
         (services.TimeLimit("Too long."), JobState.FAILED, "Too long."),
+        (services.GivenBack("The worker was stopped."), JobState.QUEUED, "The worker was stopped."),
+        (services.Paused("now"), JobState.PAUSED, "Paused on request."),
         (services.Cancelled("now"), JobState.CANCELLED, "Cancelled on request."),
     ],
 )
@@ -110,7 +110,7 @@ def test_a_job_beyond_its_time_limit_is_stopped_at_the_next_check(db: None) -> N
         claim.check()
 
     job = _run(_make(time_limit_s=1), dawdle)
-    assert (job.state, job.reason) == (JobState.FAILED, "Took longer than its limit of 1 s.")
+    assert (job.state, job.reason) == (JobState.FAILED, "Timeout: took longer than its limit of 1 s.")
 
 
 @pytest.mark.django_db(transaction=True)

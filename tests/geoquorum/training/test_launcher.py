@@ -1,6 +1,5 @@
 """Starting a child, following what it writes, stopping it, and saying how it ended."""
 
-import json
 import os
 import stat
 import sys
@@ -10,7 +9,7 @@ import pytest
 
 from fusion.errors import GeoquorumError
 from geoquorum.training import launcher
-from geoquorum.training.launcher import Outcome, follow, launch
+from geoquorum.training.launcher import Outcome, TooMuchError, launch
 
 
 class StoppedError(GeoquorumError):
@@ -37,38 +36,6 @@ def ignore(_events):
     """A watcher without wishes."""
 
 
-def test_events_come_once_they_are_whole(tmp_path):
-    path = tmp_path / "events.jsonl"
-    reader = follow(path)
-    assert next(reader) == []
-    path.write_text('{"event": "start"}\n{"event": "st')
-    assert next(reader) == [{"event": "start"}]
-    assert next(reader) == []
-    with path.open("a") as file:
-        file.write('ep", "loss": 1.5}\n')
-    assert next(reader) == [{"event": "step", "loss": 1.5}]
-
-
-def test_letters_of_several_bytes_may_be_torn(tmp_path):
-    path = tmp_path / "events.jsonl"
-    reader = follow(path)
-    line = json.dumps({"event": "failed", "cause": "Größe"}, ensure_ascii=False).encode() + b"\n"
-    place = line.index("ö".encode()) + 1
-    path.write_bytes(line[:place])
-    assert next(reader) == []
-    path.write_bytes(line)
-    assert next(reader)[0]["cause"] == "Größe"
-
-
-def test_what_an_earlier_attempt_wrote_is_not_told_again(tmp_path):
-    path = tmp_path / "events.jsonl"
-    path.write_text('{"event": "start"}\n{"event": "torn by a ki')
-    reader = follow(path)
-    with path.open("a") as file:
-        file.write('{"event": "start", "resumed": true}\n')
-    assert next(reader) == [{"event": "start", "resumed": True}]
-
-
 def test_a_child_that_ends_well_has_code_0_and_all_its_events_are_seen(child):
     folder = child('echo \'{"event": "start"}\' >> events.jsonl; echo \'{"event": "done"}\' >> events.jsonl')
     seen = []
@@ -92,7 +59,10 @@ def test_a_failure_without_an_event_is_told_by_the_last_words(child):
 def test_a_killed_child_is_told_by_its_signal(child):
     folder = child("kill -9 $$")
     outcome = launch(folder, "train", folder / "spec.json", watch=ignore)
-    assert (outcome.code, outcome.cause) == (-9, "The process was killed by SIGKILL.")
+    assert (outcome.code, outcome.cause) == (
+        -9,
+        "The process was killed by SIGKILL, as a machine without free memory does.",
+    )
 
 
 def test_a_silent_end_still_has_a_cause():
@@ -137,6 +107,65 @@ def test_a_child_that_will_not_stop_is_killed_with_its_family(child, monkeypatch
             break
         time.sleep(0.05)
     assert not _runs(grandchild)
+
+
+def test_no_process_of_a_child_is_left_behind_even_in_a_session_of_its_own(child):
+    folder = child("setsid sleep 60 & echo $! > pid; sleep 0.3")
+    launch(folder, "train", folder / "spec.json", watch=ignore)
+    left = int((folder / "pid").read_text())
+    for _ in range(100):
+        if not _runs(left):
+            break
+        time.sleep(0.02)
+    assert not _runs(left)
+
+
+@pytest.mark.parametrize(("devices", "seen"), [((), "as before"), (("cuda:1", "cuda:3"), "1,3"), (("cpu:0",), "")])
+def test_a_child_sees_its_own_devices_alone(child, monkeypatch, devices, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "as before")
+    folder = child('printf %s "$CUDA_VISIBLE_DEVICES" > seen')
+    launch(folder, "train", folder / "spec.json", watch=ignore, devices=devices)
+    assert (folder / "seen").read_text() == seen
+
+
+def test_several_processes_are_started_by_torchrun_and_end_as_the_first_of_them_did(child):
+    folder = child("echo \"$@\" > words; echo '  exitcode  : -9 (pid: 7)'; exit 1")
+    outcome = launch(folder, "train", folder / "spec.json", watch=ignore, processes=2)
+    words = (folder / "words").read_text()
+    assert words.startswith("-m torch.distributed.run --standalone --nproc_per_node=2 -m fusion train ")
+    assert outcome.code == -9
+
+
+def test_a_long_log_keeps_its_end(child, monkeypatch):
+    monkeypatch.setattr(launcher, "LOG_BYTES", 20_000)
+    monkeypatch.setattr(launcher, "KEPT_LOG_BYTES", 1_000)
+    folder = child("for i in $(seq 3000); do echo line $i of many; done; sleep 0.3; echo the last words >&2; exit 1")
+    outcome = launch(folder, "train", folder / "spec.json", watch=ignore)
+    assert outcome.cause == "the last words"
+    text = (folder / "train.log").read_text()
+    assert len(text) < 2_000
+    assert "line 3000 of many" in text
+
+
+@pytest.mark.parametrize(("name", "said"), [("EVENTS_BYTES", "tells more than"), ("", "GEOQUORUM_RUN_FOLDER_MB")])
+def test_a_child_that_fills_its_folder_is_stopped(child, monkeypatch, name, said):
+    monkeypatch.setattr(launcher, name or "MEASURE_S", 1_000 if name else 0)
+    folder = child("echo $$ > pid; while :; do echo '{}' >> events.jsonl; sleep 0.0001; done")
+    with pytest.raises(TooMuchError, match=said):
+        launch(folder, "train", folder / "spec.json", watch=ignore, most_bytes=1_000)
+    assert not _runs(int((folder / "pid").read_text()))
+
+
+def test_garbage_in_its_events_does_not_end_a_child(child):
+    """Row F14's neighbour: what a faulty child writes is left out, and what is good of it is told."""
+    folder = child(
+        "head -c 3000000 /dev/urandom >> events.jsonl; echo >> events.jsonl; "
+        'echo \'{"event": "step", "step": 3}\' >> events.jsonl; echo \'{"event": "step"}\' >> events.jsonl'
+    )
+    seen = []
+    outcome = launch(folder, "train", folder / "spec.json", watch=seen.extend)
+    assert outcome.code == 0
+    assert seen == [{"event": "step", "step": 3}]
 
 
 def _runs(pid: int) -> bool:
