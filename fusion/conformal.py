@@ -17,13 +17,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fusion.bootstrap import FloatArray, IntArray, estimate_ratios, number_blocks
+from fusion.bootstrap import FloatArray, IntArray, Interval, estimate_ratios, number_blocks
 from fusion.errors import BadInputError
 
 Method = Literal["lac", "aps", "raps"]
 BoolArray = npt.NDArray[np.bool_]
 
 PENALTY, FREE_RANKS = 0.05, 2  # of RAPS: each class after the second likeliest is that much stranger
+Z = 1.959964  # of the normal distribution at 97.5 %
 ROUNDING = 1e-9  # shares of counts are compared with this tolerance: 0.9 is no binary number
 DIGITS = 12  # of sums of probabilities: those that reach 1 are equal, and told as ties
 MANY_TIES = 0.01  # of the calibration samples, beyond which the sets are noticeably too large
@@ -135,8 +136,9 @@ def measure_sets(
 ) -> dict[str, Any]:
     """How often sets [n, k] hold the truth [n] and how large they are, with intervals by block, ready for JSON.
 
-    `classes` is the coverage among samples that truly are of a class; `sizes` counts sets of 0, 1, ... k classes with
-    the coverage of each size.
+    `classes` is the coverage among samples that truly are of a class; where all or none of them are held, and draws
+    of blocks all say the same, with Wilson's interval as if each block were one sample. `sizes` counts sets of 0, 1,
+    ... k classes with the coverage of each size.
     """
     held = np.asarray(sets, dtype=bool)
     labels = _check_truth(truth, held.shape)
@@ -146,7 +148,9 @@ def measure_sets(
     ones = np.ones((len(labels), 3))
     above = np.hstack([is_held[:, None], size[:, None], (size == 0)[:, None], is_held[:, None] & of_class])
     found = estimate_ratios(above, np.hstack([ones, of_class]), blocks, seed=seed, resamples=resamples)
-    by_class = dict(zip(codes, found[3:], strict=True))
+    block = number_blocks(blocks, len(labels))
+    counts = [len(set(block[own].tolist())) for own in of_class.T]
+    by_class = {code: _widen(one, n) for code, one, n in zip(codes, found[3:], counts, strict=True)}
     return {
         "n": len(labels),
         "coverage": found[0],
@@ -157,6 +161,14 @@ def measure_sets(
         },
         "sizes": _list_sizes(of_size, is_held),
     }
+
+
+def _widen(found: Interval, blocks: int) -> Interval:
+    """Wilson's interval of none or all of so many, where a bootstrap has nothing to vary."""
+    if found["value"] not in (0.0, 1.0) or found["low"] != found["high"] or found["low"] is None:
+        return found
+    reach = Z**2 / (blocks + Z**2)
+    return {"value": 0.0, "low": 0.0, "high": reach} if found["value"] == 0 else {**found, "low": 1 - reach}
 
 
 def _list_sizes(of_size: BoolArray, is_held: BoolArray) -> list[dict[str, Any]]:

@@ -132,3 +132,11 @@ def test_truth_that_is_no_class_index_is_refused(truth):
         calibrate([[0.5, 0.5], [0.5, 0.5]], truth, 0.5)
     with pytest.raises(BadInputError, match="finite probabilities"):
         score_classes([[np.nan, 1.0]])
+
+
+def test_a_class_that_is_always_held_is_not_told_as_certain():
+    """Ten samples in two blocks: draws of blocks never differ, and two alike do not make a law."""
+    found = measure_sets(np.ones((10, 2), dtype=bool), np.zeros(10, np.int64), blocks=np.arange(10) // 5, codes="ab")
+    one = found["classes"]["a"]
+    assert (one["value"], one["high"]) == (1.0, 1.0)
+    assert one["low"] == pytest.approx(2 / (2 + 1.959964**2))

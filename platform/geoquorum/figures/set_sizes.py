@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 from geoquorum.figures.svg import Plot, element, frame, line, text
 
 HEIGHT_PX = 250
+LEAST_LABELLED = 0.01  # share of samples; smaller bars are too few to print a share of theirs
 
 
 def set_sizes(sizes: Sequence[Mapping[str, float | None]], *, title: str, width: int = 560) -> SafeString:
@@ -42,6 +43,6 @@ def _draw_bar(plot: Plot, size: int, share: float, one: Mapping[str, float | Non
         class_="f1",
     )
     parts = [bar, text(plot.x(size), plot.bottom + 17, str(size), anchor="middle", class_="tick")]
-    if held is not None and size:
+    if held is not None and size and share >= LEAST_LABELLED:
         parts.append(text(plot.x(size), plot.y(share) - 5, f"{held:.0%}", anchor="middle", class_="tick"))
     return parts

@@ -99,12 +99,9 @@ def describe_sets(found: Report, scheme: Scheme | None) -> dict[str, Any] | None
     title = _(
         "Sets that promise the true class in %(asked).0f %% hold it in %(value).1f %%%(range)s, with %(size).2f classes"
     )
-    names = {label.code: label.code for label in scheme.classes} if scheme else {}
-    rows = [
-        to_whisker(f"{names.get(code, code)}  (n = {one['n']})", one)
-        for code, one in measured["classes"].items()
-        if one["value"] is not None
-    ]
+    codes = [label.code for label in scheme.classes] if scheme else list(measured["classes"])
+    by_class = [(code, measured["classes"][code]) for code in codes]
+    rows = [to_whisker(f"{code}  (n = {one['n']})", one) for code, one in by_class if one["value"] is not None]
     return {
         "title": title % words,
         "note": found.get("note", ""),
@@ -149,7 +146,8 @@ def describe_strangers(found: Report) -> dict[str, Any] | None:
 
 def _name_splits(histogram: Report) -> dict[str, Any]:
     names = {"validation": _("validation"), "test": _("held out")}
-    return {**histogram, "counts": {names.get(key, key): counts for key, counts in histogram["counts"].items()}}
+    counts = histogram["counts"]
+    return {**histogram, "counts": {name: counts[key] for key, name in names.items() if key in counts}}
 
 
 def describe_doubt(found: Report) -> dict[str, Any] | None:

@@ -29,7 +29,8 @@ def _accuracy_rows(run: Run) -> Iterable[Row]:
 def _class_rows(run: Run) -> Iterable[Row]:
     test = run.report["test"] or run.report["validation"]
     keys = ["n", "value", "low", "high", "precision", "recall"]
-    return [["code", *keys], *([code, *(found[key] for key in keys)] for code, found in test.get("f1", {}).items())]
+    found = test.get("f1", {})
+    return [["code", *keys], *([code, *(found[code][key] for key in keys)] for code in test.get("codes", []))]
 
 
 def _confusion_rows(run: Run) -> Iterable[Row]:
@@ -63,9 +64,8 @@ def _set_rows(run: Run) -> Iterable[Row]:
     """How often prediction sets hold the true class: all of them, those of each class, those of each size."""
     found = _read(run, "conformal", "test") or {}
     rows = [["all", "", found["n"], *(found["coverage"][key] for key in INTERVAL)]] if found else []
-    rows += [
-        ["class", code, one["n"], *(one[key] for key in INTERVAL)] for code, one in found.get("classes", {}).items()
-    ]
+    by_class = [(code, found["classes"][code]) for code in _read(run, "test", "codes") or []] if found else []
+    rows += [["class", code, one["n"], *(one[key] for key in INTERVAL)] for code, one in by_class]
     rows += [["size", one["size"], one["n"], one["coverage"], None, None] for one in found.get("sizes", [])]
     return [["of", "name", "n", *(f"coverage_{key}" for key in INTERVAL)], *rows]
 
@@ -75,11 +75,12 @@ def _strangeness_rows(run: Run) -> Iterable[Row]:
     found = _read(run, "out_of_domain", "histogram") or {"edges": [], "counts": {}}
     threshold = _read(run, "out_of_domain", "threshold")
     bins = zip(found["edges"], found["edges"][1:], strict=False)
+    names = [name for name in ("validation", "test") if name in found["counts"]]
     rows = [
-        [low, high, high > threshold, *(counts[place] for counts in found["counts"].values())]
+        [low, high, high > threshold, *(found["counts"][name][place] for name in names)]
         for place, (low, high) in enumerate(bins)
     ]
-    return [["from", "to", "reaches_above_threshold", *found["counts"]], *rows]
+    return [["from", "to", "reaches_above_threshold", *names], *rows]
 
 
 def _outlier_rows(run: Run) -> Iterable[Row]:
