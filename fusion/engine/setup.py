@@ -138,7 +138,7 @@ def _make_learner(
 def compile_architecture(network: FusionNetwork) -> None:
     """Let torch compile what is computed between normalisation and outputs; names of weights stay."""
     architecture = network.architecture
-    architecture.forward = torch.compile(architecture.forward)  # type: ignore[method-assign]
+    architecture.forward = torch.compile(architecture.forward)
 
 
 def choose_device(name: str) -> torch.device:

@@ -141,4 +141,5 @@ def test_a_fault_of_ours_is_the_last_event_too(tmp_path, make_spec, capsys, monk
     monkeypatch.setattr("fusion.engine.train.prepare_run", lambda spec: 1 / 0)
     assert main(["train", str(write_spec(tmp_path, make_spec()))]) == FAILED
     assert "Traceback" in capsys.readouterr().err
-    assert read_events(tmp_path)[-1]["cause"] == "ZeroDivisionError: division by zero"
+    said = "ZeroDivisionError: division by zero. The last checkpoint is kept, and the same command goes on from it."
+    assert read_events(tmp_path)[-1]["cause"] == said

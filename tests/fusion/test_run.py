@@ -37,7 +37,7 @@ def test_the_spec_goes_over_the_task_and_keeps_what_it_does_not_say():
         ({"epochs": 0}, "epochs must lie from 1"),
         ({"learning_rate": float("nan")}, "learning_rate must lie"),
         ({"max_seconds": -1}, "max_seconds must lie"),
-        ({"schedule": "step"}, "schedule must be 'constant' or 'cosine' or 'one_cycle'; it is 'step'"),
+        ({"schedule": "stairs"}, "schedule must be 'constant' or 'cosine' or 'one_cycle' or 'step'; it is 'stairs'"),
         ({"baselines": [5]}, "baselines must be str; it is 5"),
         ({"network": 5}, "network must be dict; it is 5"),
         ({"modalities": "sentinel2"}, "modalities must be .*it is 'sentinel2'"),
