@@ -53,7 +53,7 @@ def list_sisters(run: Run) -> list[Run]:
     if run.search is not None:
         return []
     own = hash_settings(run.spec)
-    others = Run.objects.filter(version=run.version_id, task=run.task, search=None).exclude(pk=run.pk)
+    others = Run.objects.filter(version=run.version_id, task=run.task, search__isnull=True).exclude(pk=run.pk)
     newest = others.order_by("-pk").values_list("pk", "spec")[:MOST_LOOKED_AT]
     same = [key for key, spec in newest if hash_settings(spec) == own]
     return list(Run.objects.filter(pk__in=same[:MOST_SHOWN]).order_by("pk"))
