@@ -28,6 +28,7 @@ from fusion.engine.targets import TargetArray, check_grid, open_values
 from fusion.errors import BadInputError, SpecError
 from fusion.pack import Pack, RaggedArray
 
+FOREGROUND_WEIGHT = 10.0  # of the mean over pixels, beside which the heat is a sum
 LEAST_SPREAD = 0.1  # of the logarithm of a size, for things that are all of one size
 
 
@@ -164,7 +165,7 @@ def measure_loss(outputs: Tensor, maps: Tensor, *, target: TargetInfo) -> Tensor
         known = torch.isfinite(maps[:, -1])
         ground = functional.binary_cross_entropy_with_logits(outputs[:, -1], clean[:, -1], reduction="none")
         count = known.flatten(1).sum(dim=1).clamp_min(1)
-        costs = costs + torch.where(known, ground, 0.0).flatten(1).sum(dim=1) / count
+        costs = costs + FOREGROUND_WEIGHT * torch.where(known, ground, 0.0).flatten(1).sum(dim=1) / count
     return torch.where(is_known, costs, 0.0).mean()
 
 

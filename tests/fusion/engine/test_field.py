@@ -144,6 +144,25 @@ def test_fields_are_read_in_their_unit_with_unknown_values_and_turn_with_the_sam
     assert (target.bands, target.unit) == (("height",), "m")
 
 
+def test_a_sample_that_has_no_field_is_left_out_and_would_cost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, has_field = make_samples(), np.arange(60) % 4 != 1
+    source = replace(list_targets(samples)["height"].values, present=has_field)
+    targets = {"height": TargetSpec(head="field", values=source)}
+    pack = write_shaped_pack(tmp_path / "pack", samples, targets=targets)
+    use_task(monkeypatch, "field", "height", "rmse", metric_goal="min")
+    setup = prepare(pack)
+    assert np.array_equal(setup.rows, np.flatnonzero(has_field[:40]))
+    assert np.array_equal(setup.validation, 40 + np.flatnonzero(has_field[40:50]))
+    values = setup.reader.read(np.array([4, 5])).target
+    assert torch.isnan(values[1]).all()
+    outputs = torch.randn(2, 1, 24, 24)
+    torch.testing.assert_close(
+        setup.learner.head.loss(outputs, values), setup.learner.head.loss(outputs[:1], values[:1]) / 2
+    )
+
+
 def test_an_array_of_the_pack_is_learned_in_physical_units(tmp_path: Path) -> None:
     samples = make_samples(10)
     targets = {"bands": TargetSpec(head="field", array="s2")}

@@ -122,7 +122,7 @@ def test_masks_of_several_dates_are_learned_date_by_date() -> None:
 
 def test_a_run_learns_masks_and_reports_them(tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     use_task(monkeypatch, "mask", "ground", "mean_iou")
-    report = run(tmp_path, pack)
+    report = run(tmp_path, pack, epochs=10)
     epochs = read_epochs(tmp_path)
     shares = (pack.target_array("ground").gather(pack.indices("train"))[1:, 4:]).mean()
     without_looking = -shares * np.log(shares) - (1 - shares) * np.log(1 - shares)
