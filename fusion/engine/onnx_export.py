@@ -227,7 +227,14 @@ def _trace(whole: Whole, example: tuple[Tensor, ...], inputs: Sequence[str], out
             opset_version=OPSET,
             external_data=False,
             verbose=False,
+            custom_translation_table={torch.ops.prims.signbit.default: _is_negative},
         )
+
+
+def _is_negative(value: Any) -> Any:
+    """The sign of asinh, which the exporter does not know; of -0 it is another, and that makes no difference there."""
+    op = _import("onnxscript").opset18
+    return op.Less(value, op.Constant(value_float=0.0))
 
 
 def _strip(model: Any) -> None:

@@ -58,7 +58,7 @@ class MapLayout:
     @property
     def stride(self) -> int:
         """Scene pixels from one window to the next."""
-        return STEP_PX if self.output == "vector" else max(1, self.size // 2)
+        return STEP_PX if self.output == "vector" else -(-self.size // 2)
 
     @property
     def shape(self) -> tuple[int, int]:

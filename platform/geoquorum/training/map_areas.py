@@ -20,7 +20,7 @@ from geoquorum.training.models import Run
 
 Z = 1.959964  # of a 95 % interval
 LEAST = 2  # tested samples of each class that the map has
-HISTOGRAM = 256
+SIDE = 64  # of the grid on which percentiles of a tile are taken
 
 
 def describe(run: Run, drawn: maps.Drawn, scheme: Scheme) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def describe_values(drawn: maps.Drawn) -> dict[str, Any]:
             continue
         sums = sums + np.nansum(values, axis=(1, 2), dtype=np.float64)
         pixels += int(np.isfinite(values[0]).sum())
-        kept.append(values.reshape(len(values), -1)[:, :: max(1, values[0].size // HISTOGRAM**2)])
+        kept.append(values.reshape(len(values), -1)[:, :: max(1, values[0].size // SIDE**2)])
     if not pixels:
         return {"pixels": 0, "values": []}
     low, high = np.nanpercentile(np.concatenate(kept, axis=1), (2, 98), axis=1)

@@ -91,6 +91,7 @@ def draw_in_parts(product: MapProduct, plan: MapPlan, claim: Claim, *, end: floa
             del unasked[:room]
             alive |= asked
             _help([*waiting, *asked], tell)
+            claim.check()  # parts that stopped because this job was asked to are no failure
             _collect(alive, plan)
     except LeaseLost:  # another attempt goes on with the same parts
         raise

@@ -21,7 +21,7 @@ from geoquorum.accounts.models import User
 from geoquorum.accounts.services import record
 from geoquorum.catalog.models import Region
 from geoquorum.queue.models import Job
-from geoquorum.queue.services import Claim, LeaseLost, Retry, enqueue, request_cancel
+from geoquorum.queue.services import Cancelled, Claim, LeaseLost, Paused, Retry, enqueue, request_cancel
 from geoquorum.training import map_areas
 from geoquorum.training.files import hash_file
 from geoquorum.training.map_parts import MapPlan, draw_in_parts, share_out
@@ -39,6 +39,8 @@ LEAST_STRIDES = 12  # windows along a blended tile, at least: neighbours look at
 DRAWN = 0.95  # of the progress: the rest is writing
 OPTIONS = ("probabilities", "dropout_draws", "checkpoints")
 MOST_DRAWS = 100
+ALIVE = (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED)
+ENDS = ((Retry, RunState.QUEUED), (Cancelled, RunState.CANCELLED), (Paused, RunState.PAUSED))
 
 
 def start_map(*, run: Run, region: Region, by: User | None, options: Mapping[str, Any] | None = None) -> MapProduct:
@@ -52,8 +54,9 @@ def start_map(*, run: Run, region: Region, by: User | None, options: Mapping[str
     wanted = check_options(run, options or {})
     with transaction.atomic():
         product, _created = MapProduct.objects.select_for_update().get_or_create(run=run, region=region)
-        is_alive = product.state in (RunState.QUEUED, RunState.RUNNING)
-        if product.job is not None and (is_alive or (product.state == RunState.DONE and product.options == wanted)):
+        if product.job is not None and (
+            product.state in ALIVE or (product.state == RunState.DONE and product.options == wanted)
+        ):
             return product
         product.state, product.reason, product.options = RunState.QUEUED, "", wanted
         product.checkpoint = run.checkpoints.filter(is_best=True).order_by("-pk").first()
@@ -72,7 +75,7 @@ def start_map(*, run: Run, region: Region, by: User | None, options: Mapping[str
 
 def cancel_map(*, product: MapProduct, by: User | None) -> None:
     """Asks the map and its parts to stop; a waiting one stops at once. Tiles that are drawn stay."""
-    if product.job is None or product.state not in (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED):
+    if product.job is None or product.state not in ALIVE:
         return
     request_cancel(product.job)
     settle()
@@ -103,12 +106,11 @@ def execute_map(job: Job, claim: Claim) -> dict[str, Any]:
     product.state = RunState.RUNNING
     try:
         facts = _draw(product, claim)
-    except (LeaseLost, Retry) as end:
-        if isinstance(end, Retry):
-            MapProduct.objects.filter(pk=product.pk).update(state=RunState.QUEUED, reason=str(end))
+    except LeaseLost:  # whoever has the job now writes what becomes of it
         raise
-    except GeoquorumError as error:
-        MapProduct.objects.filter(pk=product.pk).update(state=RunState.FAILED, reason=str(error))
+    except GeoquorumError as end:
+        state = next((state for kind, state in ENDS if isinstance(end, kind)), RunState.FAILED)
+        MapProduct.objects.filter(pk=product.pk).update(state=state, reason=str(end))
         raise
     with transaction.atomic():
         claim.lock()
@@ -163,7 +165,8 @@ def plan_map(product: MapProduct, words: NetworkWords) -> tuple[MapPlan, MapLayo
             shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     spec["output"] = str(folder / f"{mark}.tiles")
-    tiles = layout.list_tiles(max(TILE_PX, (LEAST_STRIDES * layout.stride) ** 2))
+    least = (LEAST_STRIDES * layout.stride) ** 2 if layout.output == "map" else 0
+    tiles = layout.list_tiles(max(TILE_PX, least))
     parts = share_out(tiles, lambda tile: len(layout.find_windows(tile)))
     return MapPlan(folder=folder, words=spec, parts=parts), layout, raster
 

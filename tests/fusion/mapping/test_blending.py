@@ -106,9 +106,9 @@ class Ring(torch.nn.Module):
         return made
 
 
-@pytest.mark.parametrize(("pixels", "most"), [(1, 0.01), (2, 0.05)])
+@pytest.mark.parametrize(("pixels", "most"), [(1, 0.01), (2, 0.08)])
 def test_what_a_network_does_at_its_border_hardly_shows(open_tiles, pixels, most):
-    """A border effect of 1 leaves a step of less than 0.01 where one pixel has it, of less than 0.05 where two have."""
+    """Of a border effect of 1 less than 0.01 is left where 1 pixel of 24 has it, less than 0.08 where 2 have."""
     network, layout = open_tiles("field", "height", "rmse")
     predictor = network.ensemble.first
     predictor.network.architecture = Ring(1.0, pixels)

@@ -116,16 +116,16 @@ def test_a_scene_far_away_is_read_only_from_hosts_on_the_list(tmp_path):
 
 
 def test_a_scene_far_away_is_read_in_place_by_window(tmp_path, server):
-    values = {"sentinel2": make_values(1500, 1200)["sentinel2"]}
+    values = {"sentinel2": make_values(600, 500)["sentinel2"]}
     local = write_scenes_to(tmp_path, values)["sentinel2"]
     own = local.dates[0].files[0]
     address = f"http://127.0.0.1:{server.server_port}/sentinel2.tif"
     file = FileWords(uri=address, bands=own.bands, wanted=own.wanted, nodata=own.nodata)
     away = ArrayWords(bands=local.bands, dates=(DateWords(files=(file,)),))
     allowed = {"host": "127.0.0.1", "port": server.server_port, "is_plain_allowed": True, "is_private_allowed": True}
-    words = {"shape": (1500, 1200), "hosts": [allowed]}
+    words = {"shape": (600, 500), "hosts": [allowed]}
     _, stored, valid = read({"sentinel2": away}, (20, 20, 3, 3), **words)
-    _, wanted, _ = read({"sentinel2": local}, (20, 20, 3, 3), shape=(1500, 1200))
+    _, wanted, _ = read({"sentinel2": local}, (20, 20, 3, 3), shape=(600, 500))
     assert valid.all()
     np.testing.assert_array_equal(stored["sentinel2"], wanted["sentinel2"])
     assert server.heard
