@@ -189,6 +189,7 @@ def compare(
     options.log_severity_level = 3
     session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_outputs()]
+    predictor.network.eval()
     found: dict[str, float] = {}
     for kind, arrays in samples.items():
         given = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
