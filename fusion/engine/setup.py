@@ -10,11 +10,11 @@ import torch
 from fusion import modality as modalities
 from fusion import task as tasks
 from fusion.engine import head as heads
-from fusion.engine import network as networks
 from fusion.engine import objective as objectives
 from fusion.engine.balancing import read_classes
 from fusion.engine.course import Course
 from fusion.engine.dataset import Reader, count_batches, is_read_by_blocks
+from fusion.engine.fit import check_batch, check_mixing, check_output, check_patience, check_rows
 from fusion.engine.head import Head, TargetInfo
 from fusion.engine.network import FusionNetwork
 from fusion.engine.normalise import InputSpec, describe_inputs
@@ -59,37 +59,25 @@ def prepare_run(spec: RunSpec) -> Setup:
     torch.set_num_threads(spec.threads)
     pack = Pack.open(spec.pack)
     check_pack(spec.pack_sha256, pack.sha256, spec.pack)
-    spec = replace(spec, pack_sha256=pack.sha256)
-    task = tasks.find(spec.task)
-    inputs = describe_inputs(pack, spec.modalities)
-    names = [part.name for part in inputs]
+    return _put_together(replace(spec, pack_sha256=pack.sha256), pack, device, processes)
+
+
+def _put_together(spec: RunSpec, pack: Pack, device: torch.device, processes: Processes) -> Setup:
+    task, inputs = tasks.find(spec.task), describe_inputs(pack, spec.modalities)
     kind, objective = heads.find(task.head), objectives.find(str(spec.objective["name"]))
     options = read_options("objective", {**kind.options, **objective.options}, spec.objective)
-    train = pack.indices("train", having=names)
+    train = pack.indices("train", having=[part.name for part in inputs])
     target = objective.describe_target(pack, spec, kind, task.scheme, inputs, options, train)
     head = heads.open_head(target)
-    _check_output(spec, head, target)
-    _check_mixing(spec, head, inputs)
+    check_output(spec, head, target)
+    check_mixing(spec, head, inputs)
     learner = _make_learner(spec, objective, head, target, inputs, options, device, processes)
-    learned = objective.open_target(pack, head, target, inputs)
-    reader = Reader(
-        arrays={name: pack.array(name) for name in names},
-        target=learned,
-        truth=head.open_truth(pack, target, inputs) if head.open_truth else learned,
-        device=device,
-    )
-    rows, validation = (_choose_rows(pack, split, names, head, reader) for split in ("train", "validation"))
-    _check_rows(rows, reader, pack)
-    course = Course(
-        spec=spec,
-        rows=rows,
-        classes=read_classes(pack, target)[rows] if spec.balance == "classes" else None,
-        symmetries=_list_symmetries(inputs),
-        by_blocks=is_read_by_blocks(spec.order, (pack.array(name) for name in names)),
-        rank=processes.rank,
-        count=processes.count,
-    )
-    _check_batch(spec, course)
+    reader = _open_reader(pack, objective, head, target, inputs, device)
+    rows, validation = (_choose_rows(pack, split, head, reader) for split in ("train", "validation"))
+    check_rows(rows, reader, pack)
+    check_patience(spec, validation)
+    course = _lay_course(spec, pack, target, inputs, rows, processes)
+    check_batch(spec, course)
     return Setup(
         spec=spec,
         task=task,
@@ -135,6 +123,45 @@ def _make_learner(
     )
 
 
+def _open_reader(
+    pack: Pack,
+    objective: Objective,
+    head: Head,
+    target: TargetInfo,
+    inputs: tuple[InputSpec, ...],
+    device: torch.device,
+) -> Reader:
+    learned = objective.open_target(pack, head, target, inputs)
+    return Reader(
+        arrays={part.name: pack.array(part.name) for part in inputs},
+        target=learned,
+        truth=head.open_truth(pack, target, inputs) if head.open_truth else learned,
+        device=device,
+    )
+
+
+def _choose_rows(pack: Pack, split: str, head: Head, reader: Reader) -> Rows:
+    """Samples of a split that have all inputs, and the target too where the head leaves others out."""
+    rows = pack.indices(split, having=list(reader.arrays))
+    return rows[reader.target.present[rows]] if head.is_partial else rows
+
+
+def _lay_course(
+    spec: RunSpec, pack: Pack, target: TargetInfo, inputs: tuple[InputSpec, ...], rows: Rows, processes: Processes
+) -> Course:
+    height, width = inputs[0].shape[-2:]
+    kinds = (modalities.find(part.modality) for part in inputs)
+    return Course(
+        spec=spec,
+        rows=rows,
+        classes=read_classes(pack, target)[rows] if spec.balance == "classes" else None,
+        symmetries=list_allowed(kinds, is_square=height == width),
+        by_blocks=is_read_by_blocks(spec.order, (pack.array(part.name) for part in inputs)),
+        rank=processes.rank,
+        count=processes.count,
+    )
+
+
 def compile_architecture(network: FusionNetwork) -> None:
     """Let torch compile what is computed between normalisation and outputs; names of weights stay."""
     architecture = network.architecture
@@ -165,51 +192,3 @@ def find_device(name: str) -> torch.device:
     if kind == "cuda" and (not has_cuda or int(number or 0) >= torch.cuda.device_count()):
         raise SpecError(f"device {name!r} is not on this machine. Say auto or cpu, or run where it is.")
     return torch.device(name)
-
-
-def _list_symmetries(inputs: tuple[InputSpec, ...]) -> tuple[int, ...]:
-    height, width = inputs[0].shape[-2:]
-    return list_allowed((modalities.find(part.modality) for part in inputs), is_square=height == width)
-
-
-def _check_mixing(spec: RunSpec, head: Head, inputs: tuple[InputSpec, ...]) -> None:
-    side = min(inputs[0].shape[-2:])
-    if spec.cutout >= 2 * side:
-        raise SpecError(f"cutout is {spec.cutout} pixels, which may blank all of {side}. Take less than {2 * side}.")
-    if spec.mixup and not head.mixes:
-        raise SpecError(f"mixup: two targets of head {head.name!r} have no mean. Set it to 0.")
-
-
-def _check_batch(spec: RunSpec, course: Course) -> None:
-    least, held = course.find_least(), min(spec.batch_size, len(course.rows))
-    if held < least:
-        raise SpecError(
-            f"batch_size: a step of {held} samples is too small for accumulate {spec.accumulate} and {course.count} "
-            f"processes{' with mixup, which takes pairs' if spec.mixup else ''}; take at least {least}."
-        )
-
-
-def _check_output(spec: RunSpec, head: Head, target: TargetInfo) -> None:
-    network, wanted = networks.find(str(spec.network["name"])), heads.find_output(head, target)
-    if network.output != wanted:
-        raise SpecError(f"network {network.name!r} gives a {network.output}; head {head.name!r} needs a {wanted}.")
-
-
-def _choose_rows(pack: Pack, split: str, names: list[str], head: Head, reader: Reader) -> Rows:
-    """Samples of a split that have all inputs, and the target too where the head leaves others out."""
-    rows = pack.indices(split, having=names)
-    return rows[reader.target.present[rows]] if head.is_partial else rows
-
-
-def _check_rows(rows: Rows, reader: Reader, pack: Pack) -> None:
-    if not len(rows):
-        raise SpecError(
-            f"{pack.folder} has no train samples that have {' and '.join(reader.arrays)} and the target. Build a "
-            "version with a train split, or name fewer modalities."
-        )
-    bad = ~reader.target.present[rows]
-    if bad.any():
-        raise SpecError(
-            f"objective.target: {int(bad.sum())} of {len(rows)} train samples of {pack.folder} have no such target. "
-            "Learn from the other kind of target, or build a version in which each has one."
-        )

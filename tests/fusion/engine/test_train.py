@@ -78,7 +78,6 @@ EVERYTHING = {
     "accumulate": 2,
     "balance": "classes",
     "gradient_clip": 1.0,
-    "patience": 9,
     "network": {"name": "sen2lcz", "width": 4, "depth": 5, "dropout": 0.3},
 }
 
@@ -381,6 +380,7 @@ def test_a_compiled_network_learns_the_same(tmp_path, make_spec):
     [
         ({"batch_size": 16, "accumulate": 20}, "batch_size: a step of 16 samples is too small for accumulate 20"),
         ({"batch_size": 6, "accumulate": 4, "mixup": 0.2}, "with mixup, which takes pairs; take at least 7"),
+        ({"patience": 3, "select_by": "last"}, "patience: an early end needs"),
         ({"cutout": 32}, "cutout is 32 pixels, which may blank all of 16"),
         ({"ema": 1.0}, "ema must lie from 0 to 0.999999"),
         ({"schedule": "steps"}, "schedule must be"),
