@@ -5,7 +5,7 @@ known domain lie, so one sample in twenty of the known domain is flagged as well
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,13 @@ from fusion.bootstrap import Draws, FloatArray, IntArray, Interval, find_interva
 from fusion.conformal import find_quantile
 from fusion.errors import BadInputError
 
-Method = Literal["energy", "dirichlet"]
 IN_DOMAIN = 0.95  # share of the known domain below the threshold
 HISTOGRAM_BINS = 30
 LARGEST_LOGIT = 25.0  # beyond it the spread of the Dirichlet is 0 to within rounding
 
 
-def score_strangeness(logits: npt.ArrayLike, method: Method) -> FloatArray:
-    """Strangeness [n] from logits [n, k] before any temperature."""
+def score_strangeness(logits: npt.ArrayLike, method: str) -> FloatArray:
+    """Strangeness [n] from logits [n, k] before any temperature, by `energy` or `dirichlet`."""
     values = np.asarray(logits, dtype=np.float64)
     if values.ndim != 2 or not np.isfinite(values).all():
         raise BadInputError(f"An out-of-domain score needs finite logits [n, classes], not {list(values.shape)}.")

@@ -13,6 +13,7 @@ from fusion import baseline as baselines
 from fusion import conformal, field_scores, out_of_domain
 from fusion.bootstrap import estimate_ratios
 from fusion.engine.answers import Answers, answer, cut_batches, decode_again, replace_answer, take, take_blocks
+from fusion.engine.array_file import write_arrays
 from fusion.engine.calibrate import fit_temperature
 from fusion.engine.checkpoint import Checkpoint
 from fusion.engine.grouping import describe_protocol, score_groups
@@ -261,11 +262,7 @@ class Evaluation:
         arrays: dict[str, Array] = {"id": np.array(take(self.pack, "id", test.rows), dtype=np.str_), **doubts, **flags}
         if self.is_classifier:
             arrays |= {"label": self._labels(test), "probability": test.join("probability")}
-        path = self.session.folder / SAMPLES_FILE
-        part = path.with_name(path.name + ".part")
-        with open(part, "wb") as file:
-            np.savez(file, **arrays)
-        part.replace(path)
+        write_arrays(self.session.folder / SAMPLES_FILE, arrays)
         return SAMPLES_FILE
 
     def _is_own_pack(self) -> bool:

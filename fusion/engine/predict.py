@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from fusion.engine.array_file import write_arrays
 from fusion.engine.checkpoint import Checkpoint
 from fusion.engine.dataset import Gathers, MemoryArray
 from fusion.engine.head import FloatArray, find_output
@@ -82,7 +83,7 @@ def predict(spec: PredictSpec, session: Session) -> Path:
 
     found_arrays = run_ensemble(ensemble, arrays, rows, guards, spec.batch_size, watch)
     path = session.folder / spec.output
-    _write_arrays(path, found_arrays, ensemble.head.stored, origin.pop("ids", None))
+    _write_result(path, found_arrays, ensemble.head.stored, origin.pop("ids", None))
     shapes = {name: list(values.shape) for name, values in found_arrays.items()}
     kept = shapes if path.suffix == ".npz" else {ensemble.head.stored: shapes[ensemble.head.stored]}
     write_json(
@@ -203,15 +204,14 @@ def _describe(ensemble: Ensemble, guards: Safeguards) -> dict[str, Any]:
     }
 
 
-def _write_arrays(path: Path, arrays: Mapping[str, Array], stored: str, ids: list[str] | None) -> None:
+def _write_result(path: Path, arrays: Mapping[str, Array], stored: str, ids: list[str] | None) -> None:
     """The stored array alone as .npy, all of them as .npz; whole or not at all."""
+    if path.suffix == ".npz":
+        own = {} if ids is None else {"id": np.array(ids, dtype=np.str_)}
+        return write_arrays(path, {**own, **{name: _shorten(values) for name, values in arrays.items()}})
     part = path.with_name(path.name + ".part")
     with open(part, "wb") as file:
-        if path.suffix == ".npy":
-            np.save(file, _shorten(arrays[stored]))
-        else:
-            own = {} if ids is None else {"id": np.array(ids, dtype=np.str_)}
-            np.savez(file, **own, **{name: _shorten(values) for name, values in arrays.items()})
+        np.save(file, _shorten(arrays[stored]))
     part.replace(path)
 
 

@@ -47,8 +47,6 @@ class Safeguards:
 
 def score_members(logits: Array, method: OutOfDomain) -> Array:
     """Mean strangeness [n] over members' logits [members, n, k]."""
-    if method == "none":
-        raise BadInputError("Name an out-of-domain score: energy or dirichlet.")
     return np.asarray(np.mean([out_of_domain.score_strangeness(own, method) for own in logits], axis=0))
 
 
