@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from fusion import scheme as schemes
-from geoquorum.figures import bars, lines, matrix, reliability, svg, whiskers
+from geoquorum.figures import bars, lines, matrix, reliability, sparkline, svg, whiskers
 
 LCZ = schemes.find("lcz17")
 EVIL = '"><script>alert(1)</script>'
@@ -100,3 +100,25 @@ def test_ticks_are_round_and_inside(low: float, high: float, expected: list[floa
 
 def test_a_small_interval_says_its_numbers() -> None:
     assert parse(whiskers.interval_bar(0.5, 0.4, 0.6)).get("aria-label") == "0.500, 95 % interval 0.400 to 0.600"
+
+
+def test_thin_lines_stand_behind_in_the_hue_of_their_line_and_have_no_name() -> None:
+    points = [(0, 1.0), (1, 0.5)]
+    series = [
+        lines.Series(name="own", points=points, hue=2),
+        lines.Series(name="", points=points, is_thin=True, hue=2),
+        lines.Series(name="empty", points=[(0, None)]),
+    ]
+    root = parse(lines.line_chart(series, title="t", x_label="x", y_label="y"))
+    assert [line.get("class") for line in root.findall("polyline")] == ["series s2 thin", "series s2"]
+    assert [text.text for text in root.findall("text")].count("own") == 1
+
+
+def test_a_sparkline_says_its_numbers_and_ends_in_a_mark() -> None:
+    root = parse(sparkline.sparkline([0.0, 0.25, 1.0], title=EVIL))
+    assert root.get("aria-label") == f"{EVIL}: 0.00, 0.25, 1.00"
+    places = [point.split(",") for point in root.find("polyline").get("points").split()]
+    heights = [float(y) for _x, y in places]
+    assert heights[0] > heights[1] > heights[2]
+    assert float(root.find("circle").get("cy")) == pytest.approx(heights[2], abs=0.1)
+    assert parse(sparkline.sparkline([], title="none")).find("polyline") is None

@@ -78,7 +78,7 @@ def _find_last(events: Sequence[Event], key: str) -> Any:
 def _draw(steps: list[Event], epochs: list[Event], sisters: Sequence[Run], key: str) -> list[Series]:
     """Training and validation; the validation of each sister as a thin line behind it."""
     own = [
-        Series(name=_("training"), points=_read(steps or epochs, key), hue=1),
+        Series(name=_("training"), points=_read(steps if len(steps) >= len(epochs) else epochs, key), hue=1),
         Series(name=_("validation"), points=_read(epochs, f"validation_{key}"), is_dashed=True, hue=2),
     ]
     thin = [

@@ -1,5 +1,6 @@
 """The loop closes: a run's doubts become a campaign, its votes are a machine's, and the next version holds both."""
 
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_only_patches_that_nobody_labelled_or_is_asked_about_are_candidates(run)
 
 
 def test_held_out_cities_and_cities_without_the_scenes_are_left_alone(run):
-    version, other = run.version, unlabelled.list_unlabelled(run)[0].region
+    version, other = copy(run.version), unlabelled.list_unlabelled(run)[0].region
     version.summary = version.summary | {"cities": {"train": ["Elsewhere"], "validation": [], "test": [other.name]}}
     assert unlabelled.is_held_out(version, other)
     assert not unlabelled.has_scenes(version, given.region(run.project))
