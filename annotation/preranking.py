@@ -76,7 +76,7 @@ def choose(
 
 def _rank(members: Floats, rule: Rule, seed: int) -> Places:
     doubt = measure_doubt(members)
-    scores = {
+    scores: dict[str, Floats] = {
         "margin": -doubt.margin,
         "entropy": doubt.entropy,
         "mutual_information": doubt.mutual_information,
