@@ -41,7 +41,7 @@ class PriorityIn(Schema):
 
 
 class RunOut(Schema):
-    """One run; `report` is null until it is done. `attempts` counts how often a worker has begun with it.
+    """One run; `report` (fusion.run.RunReport) is null until it is done. `attempts` counts how often a worker began.
 
     `search` has space and bounds of a search, whose `progress` names the best trial, or number and parameters of a
     trial, whose `parent_id` is the search; of other runs both are null.
