@@ -80,7 +80,7 @@ def _rank(members: Floats, rule: Rule, seed: int) -> Places:
         "margin": -doubt.margin,
         "entropy": doubt.entropy,
         "mutual_information": doubt.mutual_information,
-        "random": np.random.default_rng([seed, 32]).random(members.shape[1]),
+        "random": np.asarray(np.random.default_rng([seed, 32]).random(members.shape[1])),
     }
     if rule not in scores:
         raise BadInputError(f"Unknown rule {rule!r}. Known: {', '.join(RULES)}.")
