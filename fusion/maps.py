@@ -235,7 +235,7 @@ def render_flags(path: Path | str, *, band: str, longest_side: int = LONGEST_SID
     """A band of flags as RGBA [y, x, 4]: red where it is set, clear elsewhere."""
     stored, valid, bounds = _read_band(path, band, longest_side)
     image = np.zeros((*stored.shape, 4), dtype=np.uint8)
-    image[valid & (stored > 0)] = (*_parse_colour("#d4351c"), 255)
+    image[valid & (stored.astype(np.float32) > 0)] = (*_parse_colour("#d4351c"), 255)
     return image, bounds
 
 

@@ -107,7 +107,7 @@ def look(network: TileNetwork, layout: MapLayout, seen: Seen, threshold: float |
     found = network.predict(seen.stored, seen.windows, layout, seen.tile)
     strangeness = found.pop("strangeness", None)
     if strangeness is not None and threshold is not None:
-        found["out_of_domain"] = (strangeness > threshold).astype(np.float32)
+        found["out_of_domain"] = (strangeness.astype(np.float32) > threshold).astype(np.float32)
     return found
 
 

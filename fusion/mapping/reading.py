@@ -55,7 +55,8 @@ class SceneReader:
         return {name: values[:, :, rows][..., columns] for name, values in stored.items()}, valid[rows][:, columns]
 
     def _read_date(self, date: DateWords, bands: Sequence[str], box: tuple[int, int, int, int]) -> tuple[Array, Mask]:
-        parts, valid = {}, np.ones((box[3], box[2]), dtype=bool)
+        parts: dict[str, Array] = {}
+        valid = np.ones((box[3], box[2]), dtype=bool)
         for file in date.files:
             values, mask = self._read_file(file, box)
             valid &= mask

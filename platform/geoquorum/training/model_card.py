@@ -67,12 +67,12 @@ def _introduce(run: Run, words: NetworkWords) -> str:
     kind = network.pop("name")
     options = ", ".join(f"{key} {value}" for key, value in network.items())
     seen = "; ".join(
-        f"`{one.name}` ({one.modality}): {', '.join(one.bands)}, {one.dtype}, {' x '.join(map(str, one.shape))} "
-        f"({', '.join(one.dims)})"
+        f"`{one.name}`{f' ({one.modality})' if one.modality != one.name else ''}: {', '.join(one.bands)}, {one.dtype}, "
+        f"{' x '.join(map(str, one.shape))} ({', '.join(one.dims)})"
         for one in words.inputs
     )
     lines = [
-        f"# {run.name}",
+        f"# {run.name}\n",
         "**This network was trained and tested on simulated data. Its scores say nothing about real cities.**\n"
         if report["is_simulated"]
         else "",
