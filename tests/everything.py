@@ -228,9 +228,10 @@ def find_scope(route: str, method: str) -> str:
 
 def count_rows() -> Counter[str]:
     """Rows of every table; sessions are Django's own."""
-    tables = [model._meta.db_table for model in apps.get_models() if model._meta.label != "sessions.Session"]
+    models = [model._meta for model in apps.get_models() if model._meta.label != "sessions.Session"]
+    counts = (f"SELECT '{meta.label}', count(*) FROM \"{meta.db_table}\"" for meta in models)
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(f"SELECT '{table}', count(*) FROM \"{table}\"" for table in tables))
+        cursor.execute(" UNION ALL ".join(counts))
         return Counter(dict(cursor.fetchall()))
 
 

@@ -33,7 +33,7 @@ def write_votes(campaign, expert, codes, seconds, *, round=None, samples=None, f
         done = Assignment.objects.filter(round=round, expert=expert).values("sample")
         samples = [row.sample for row in round.round_samples.exclude(sample__in=done).order_by("pk")[: len(codes)]]
     shown = first + np.cumsum([0.0, *seconds[:-1]]) * datetime.timedelta(seconds=1)
-    slots = dict(Assignment.objects.filter(round=round).values_list("sample").distinct().values_list("sample", "slot"))
+    slots = dict(Assignment.objects.filter(round=round).order_by("slot").values_list("sample", "slot"))  # the highest
     made = Assignment.objects.bulk_create(
         Assignment(
             campaign=campaign, round=round, sample=sample, expert=expert, quota=round.quota, state="answered",
