@@ -1,6 +1,6 @@
 """A network over the windows of one tile: normalised once, cut as views, answers blended where windows overlap."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,20 +100,17 @@ def combine(answers: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     Disagreement is the mutual information of the class and the member in nats (Depeweg et al. 2018, arXiv 1710.07283):
     the entropy of the mean less the mean of the entropies.
     """
+    if len(answers) == 1:
+        return {name: answers[0][name] for name in ("probability", "mean", "variance") if name in answers[0]}
     if "probability" in answers[0]:
         shares = torch.stack([answer["probability"] for answer in answers])
         mean = shares.mean(dim=0)
-        if len(answers) == 1:
-            return {"probability": mean}
         apart = measure_entropy(mean) - measure_entropy(shares.flatten(0, 1)).unflatten(0, shares.shape[:2]).mean(dim=0)
         return {"probability": mean, "disagreement": apart.clamp_min(0.0)}
     values = torch.stack([answer["mean"] for answer in answers])
-    found = {"mean": values.mean(dim=0)}
     own = [answer["variance"] for answer in answers if "variance" in answer]
-    if own or len(answers) > 1:
-        among = values.var(dim=0, correction=0)
-        found["variance"] = among + torch.stack(own).mean(dim=0) if own else among
-    return found
+    among = values.var(dim=0, correction=0)
+    return {"mean": values.mean(dim=0), "variance": among + torch.stack(own).mean(dim=0) if own else among}
 
 
 def measure_entropy(shares: Tensor) -> Tensor:
@@ -185,35 +182,54 @@ def _lay_rows(values: Tensor, windows: Windows) -> Array:
 
 
 class _Blend:
-    """Sums of the answers of overlapping windows, each weighted by how far from its border a pixel lies."""
+    """Sums of the answers of overlapping windows, each weighted by how far from its border a pixel lies.
+
+    Every second window of every second row lies beside its like without overlap: four sums of many windows at once.
+    """
 
     def __init__(self, *, windows: Windows) -> None:
         self._windows, self._weight = windows, torch.from_numpy(weigh(windows.size))
-        _, _, self._height, self._width = windows.box
+        self._period = 2 * windows.stride  # at least the size, by one pixel more where that is odd
+        _, _, height, width = windows.box
+        self._shape = height + self._period, width + self._period
         self._sums: dict[str, Tensor] = {}
-        self._weights = torch.zeros(self._height, self._width)
 
     def add(self, found: Mapping[str, Tensor], first: int) -> None:
+        """Answers [n, k, size, size] of whole rows of windows, the first of which is row `first`."""
         for name, values in found.items():
-            weighted = values.cpu().mul_(self._weight)
             if name not in self._sums:
-                self._sums[name] = torch.zeros(values.shape[1], self._height, self._width)
-            for place, (y, x) in zip(weighted, self._list_places(first), strict=False):
-                self._sums[name][:, y, x].add_(place)
-        count = next(iter(found.values())).shape[0]
-        for _, (y, x) in zip(range(count), self._list_places(first), strict=False):
-            self._weights[y, x].add_(self._weight)
+                self._sums[name] = torch.zeros(values.shape[1], *self._shape)
+            rows = values.cpu().unflatten(0, (-1, self._windows.across))
+            for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                self._add_apart(self._sums[name], rows[down::2, right::2], first + down, right)
+
+    def _add_apart(self, sums: Tensor, values: Tensor, row: int, column: int) -> None:
+        """Windows [down, across, k, size, size] that do not touch each other."""
+        down, across = values.shape[:2]
+        if not down or not across:
+            return
+        period, size, stride = self._period, self._windows.size, self._windows.stride
+        y, x = row * stride, column * stride
+        place = sums[:, y : y + down * period, x : x + across * period]
+        cells = place.unflatten(2, (across, period)).unflatten(1, (down, period))
+        cells[:, :, :size, :, :size].addcmul_(values.permute(2, 0, 3, 1, 4), self._weight[:, None, :])
 
     def finish(self, tile: Tile) -> dict[str, Array]:
         """The blended values of the tile's own pixels."""
         row, column, rows, columns = tile
-        y, x = slice(row - self._windows.top, row - self._windows.top + rows), column - self._windows.left
-        own = (slice(None), y, slice(x, x + columns))
-        return {name: (sums[own] / self._weights[own[1:]]).contiguous().numpy() for name, sums in self._sums.items()}
+        y, x = row - self._windows.top, column - self._windows.left
+        own = (slice(None), slice(y, y + rows), slice(x, x + columns))
+        weights = (
+            self._sum_weights(self._windows.down)[y : y + rows, None]
+            * self._sum_weights(self._windows.across)[x : x + columns]
+        )
+        return {name: (sums[own] / weights).contiguous().numpy() for name, sums in self._sums.items()}
 
-    def _list_places(self, first: int) -> Iterator[tuple[slice, slice]]:
-        stride, size = self._windows.stride, self._windows.size
-        for row in range(first, self._windows.down):
-            for column in range(self._windows.across):
-                y, x = row * stride, column * stride
-                yield slice(y, y + size), slice(x, x + size)
+    def _sum_weights(self, count: int) -> Tensor:
+        """Summed weights along one side; those of a window are the product of its two sides'."""
+        size, stride = self._windows.size, self._windows.stride
+        side = torch.sin(torch.pi * (torch.arange(size) + 0.5) / size) ** 2
+        sums = torch.zeros((count - 1) * stride + size)
+        for place in range(count):
+            sums[place * stride : place * stride + size] += side
+        return sums

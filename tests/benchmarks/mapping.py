@@ -2,12 +2,11 @@
 
 A made-up scene of Sentinel-1 (8 bands, float32) and Sentinel-2 (10 bands, uint16) lies on disk as two COGs. Ours reads
 its windows, predicts every 100 m and writes the classes and the bands of doubt as COGs, in one process that has torch
-loaded; what loading takes is given beside it. `forward_only` is the whole network (normalisation and architecture, in
-evaluation) on batches of stored windows that lie in memory, as many as the map has pixels; `architecture_only` leaves
-the normalisation out. Ours draws the region in a few parts, each from its first read to its last tile, and the others
-take their turn after each part, so that all see the same machine and nobody works in another's time. With `--blended`
-the network gives a map for each window, and windows overlap by half. Pixels are made up: what they hold does not change
-the time.
+loaded. `forward_only` is the whole network (normalisation and architecture, in evaluation) on batches of stored windows
+that lie in memory, as many as the map has; `architecture_only` leaves the normalisation out. Ours draws the region in a
+few parts, each from its first read to its last tile, and the others take their turn after each part: all see the same
+machine, and nobody works in another's time. With `--blended` the network gives a map for each window, and windows
+overlap by half. Pixels are made up: what they hold does not change the time.
 """
 
 import argparse
@@ -18,6 +17,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,10 @@ import torch
 from fusion import maps
 from fusion import modality as modalities
 from fusion import scheme as schemes
-from fusion.engine.checkpoint import read_checkpoint
-from fusion.engine.predictor import Predictor, open_predictor
+from fusion.engine.head import TargetInfo, open_head
+from fusion.engine.network import FusionNetwork
+from fusion.engine.normalise import InputSpec
+from fusion.engine.predictor import Predictor
 from fusion.engine.tiles import TileNetwork
 from fusion.engine.uncertainty import Ensemble
 from fusion.mapping.drawing import draw_tiles
@@ -36,12 +38,12 @@ from fusion.mapping.layout import MapLayout
 from fusion.mapping.spec import ArrayWords, DateWords, FileWords, MapSpec, Tile, write_scenes
 from fusion.mapping.tiles import read_tile
 from fusion.sources import geotiff
-from tests.benchmarks.loading import write
 
 Row = dict[str, Any]
 Array = npt.NDArray[Any]
 EPSG, TRANSFORM, SIDE = 32632, (10.0, 0.0, 600_000.0, 0.0, -10.0, 5_300_480.0), 32
-TILE_PX = 640 * 640
+TILE_PX, STRIP = 640 * 640, 128
+DTYPES = {"sentinel1": "float32", "sentinel2": "uint16"}
 SENTINEL = {"name": "sen2lcz", "width": 16, "depth": 17}
 UNET = {"name": "unet", "width": 16, "depth": 3}
 
@@ -49,28 +51,45 @@ UNET = {"name": "unet", "width": 16, "depth": 3}
 def make_scene(folder: Path, pixels: int, seed: int = 0) -> dict[str, ArrayWords]:
     """Two COGs of noise, and the words by which a map reads them."""
     rng, words = np.random.default_rng(seed), {}
-    for name, dtype in (("sentinel1", "float32"), ("sentinel2", "uint16")):
+    for name, dtype in DTYPES.items():
         bands = modalities.find(name).band_names
-        values = rng.integers(1, 9000, (len(bands), pixels, pixels)).astype(np.uint16)
-        stored = values if dtype == "uint16" else (values * np.float32(1e-5))
-        path = folder / f"{name}.tif"
-        geotiff.write_cog(path, stored, epsg=EPSG, transform=TRANSFORM, band_names=bands, nodata=0)
+        path, shape = folder / f"{name}.tif", (len(bands), pixels, pixels)
+        with geotiff.write_cog_in_parts(
+            path, shape, dtype, epsg=EPSG, transform=TRANSFORM, band_names=bands, nodata=0
+        ) as write_part:
+            for row in range(0, pixels, STRIP):
+                values = rng.integers(1, 9000, (len(bands), min(STRIP, pixels - row), pixels), dtype=np.uint16)
+                write_part(values if dtype == "uint16" else values * np.float32(1e-5), row, 0)
         file = FileWords(uri=str(path), bands=tuple(bands), wanted=tuple(bands), nodata=0)
         words[name] = ArrayWords(bands=tuple(bands), dates=(DateWords(files=(file,)),))
     return words
 
 
-def save_network(folder: Path, network: Row) -> Path:
-    """A checkpoint of a network that nobody has trained: its time does not depend on its weights."""
-    from fusion.engine.checkpoint import save_checkpoint
-    from fusion.engine.resume import Progress, collect
-    from fusion.engine.setup import prepare_run
-    from fusion.run import RunSpec
+def make_predictor(kind: Row, head: str, device: str, threads: int) -> Predictor:
+    """A network as it begins: its time does not depend on its weights."""
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    codes = schemes.find("lcz17").codes
+    target = TargetInfo(name="zone", head=head, scheme="lcz17", codes=codes, dims=("y", "x") if head == "mask" else ())
+    network = FusionNetwork(kind, [describe(name) for name in DTYPES], len(codes))
+    place = torch.device(device)
+    known: Any = SimpleNamespace(spec=SimpleNamespace(precision="auto"), path="none")
+    return Predictor(
+        checkpoint=known, network=network.place(place, channels_last=True), head=open_head(target), target=target,
+        device=place,
+    )  # fmt: skip
 
-    pack = write(folder / "pack", 512)
-    words = {"task": "lcz", "pack": str(pack.folder), "network": network, "baselines": []}
-    tensors, known = collect(prepare_run(RunSpec.from_json(words)), None, Progress(), "benchmark")
-    return save_checkpoint(folder / "run", 1, tensors, known)
+
+def describe(name: str) -> InputSpec:
+    """Windows of SIDE x SIDE pixels of a sensor, with statistics like those of a pack."""
+    bands = modalities.find(name).bands
+    means = [-15.0 if band.stretch == "decibel" else 0.0 for band in bands]
+    return InputSpec(
+        name=name, modality=name, dims=("band", "y", "x"), shape=(len(bands), SIDE, SIDE), dtype=DTYPES[name],
+        bands=tuple(band.name for band in bands), offset=0.0, scale=1.0 if name == "sentinel1" else 1e-4, nodata=None,
+        stretch=tuple(band.stretch for band in bands), floor=tuple(float(band.floor) for band in bands),
+        mean=tuple(means), std=(1.0,) * len(bands),
+    )  # fmt: skip
 
 
 def make_windows(predictor: Predictor, count: int) -> dict[str, Array]:
@@ -155,15 +174,12 @@ def run(arguments: argparse.Namespace, folder: Path) -> Row:
     if arguments.width:
         kind = {**kind, "width": arguments.width}
     scenes = make_scene(folder, arguments.pixels)
-    checkpoint = save_network(folder, kind)
-    started = time.perf_counter()
-    predictor = open_predictor(read_checkpoint(checkpoint), device=arguments.device, threads=arguments.threads)
-    opened = time.perf_counter() - started
+    predictor = make_predictor(kind, "mask" if arguments.blended else "classes", arguments.device, arguments.threads)
     network = TileNetwork(ensemble=Ensemble(networks=(predictor,)), batch_size=arguments.batch)
     layout = network.lay_out(arguments.pixels, arguments.pixels)
     tiles = layout.list_tiles(TILE_PX)
     spec = MapSpec(
-        checkpoint=str(checkpoint), scenes=write_scenes(scenes), height=arguments.pixels, width=arguments.pixels,
+        checkpoint="none", scenes=write_scenes(scenes), height=arguments.pixels, width=arguments.pixels,
         tiles=tuple(tiles), output=str(folder / "tiles"),
     )  # fmt: skip
     clock = alternate(network, spec, scenes, layout, min(arguments.parts, len(tiles)))
@@ -191,7 +207,6 @@ def run(arguments: argparse.Namespace, folder: Path) -> Row:
             "device": torch.cuda.get_device_name() if predictor.device.type == "cuda" else "CPU",
             "drawing": seconds["ours"],
             "writing": round(written, 2),
-            "opening_the_checkpoint": round(opened, 2),
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
             "simulated": True,
         },
