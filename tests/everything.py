@@ -171,6 +171,7 @@ class World:
             "api/v1/runs/seeds": {"version": self.version.pk, "task": "lcz", "seeds": [1, 2]},
             "api/v1/searches": {"version": self.version.pk, "task": "lcz", "space": {"epochs": {"low": 1, "high": 2}}},
             "api/v1/runs/<int:run_id>/ask": {"samples": 1},
+            "api/v1/runs/<int:run_id>/priority": {"priority": 0},
             "api/v1/benchmarks": BENCHMARK | {"version": self.labels.pk},
             "api/v1/benchmarks/<int:benchmark_id>/submissions": {"name": CANARY, "rows": []},
             "api/v1/benchmarks/<int:benchmark_id>/submissions/run": {"run": self.run.pk},

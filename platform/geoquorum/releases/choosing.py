@@ -69,7 +69,9 @@ def choose_rows(version: DatasetVersion) -> list[Chosen]:
 
 def list_runs(version: DatasetVersion) -> list[tuple[ConsensusRun, int]]:
     """The consensus runs of a version, newest first, each with the number of the last decision that counts."""
-    by_key = ConsensusRun.objects.select_related("campaign", "round").in_bulk(version.consensus_ids)
+    earlier = version.selection.get("earlier_runs", [])
+    by_key = ConsensusRun.objects.select_related("campaign", "round").in_bulk(earlier) if earlier else {}
+    by_key[version.consensus_run_id] = version.consensus_run
     until = [version.selection.get("decisions_until", 0), *version.selection.get("earlier_decisions", [])]
     return [(by_key[key], last) for key, last in zip(version.consensus_ids, until, strict=True)]
 

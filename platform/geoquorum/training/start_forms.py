@@ -30,11 +30,11 @@ RELOAD = {  # another task has other values of its own
     "hx-select": "#main",
     "hx-swap": "outerHTML",
 }
-EXAMPLE = {
-    "learning_rate": {"low": 0.0003, "high": 0.01, "log": True},
-    "weight_decay": {"low": 0.00001, "high": 0.01, "log": True},
-    "network.dropout": {"low": 0.0, "high": 0.5},
-}
+EXAMPLE = """{
+ "learning_rate": {"low": 0.0003, "high": 0.01, "log": true},
+ "weight_decay": {"low": 0.00001, "high": 0.01, "log": true},
+ "network.dropout": {"low": 0.0, "high": 0.5}
+}"""
 
 
 class RunForm(forms.Form):
@@ -183,7 +183,7 @@ class SearchForm(RunForm):
             self.fields[field].widget = forms.HiddenInput()
         self.fields["seeds"].label = _("Seed")
         self.fields["seeds"].help_text = _("Of the trials, and of what is proposed.")
-        self.initial.setdefault("space", json.dumps(EXAMPLE, indent=1))
+        self.initial.setdefault("space", EXAMPLE)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()

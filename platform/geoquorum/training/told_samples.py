@@ -81,7 +81,7 @@ def describe_told(run: Run) -> dict[str, Any]:
         return {}
     try:
         samples = _list_classes(told) if told["head"] == "classes" else _list_others(told)
-    except (LookupError, TypeError, ValueError, StopIteration, GeoquorumError):  # the file is the child's: it may be anything
+    except (LookupError, TypeError, ValueError, StopIteration, GeoquorumError):  # the child may write anything
         return {}
     return {
         "samples": samples,

@@ -128,7 +128,7 @@ def test_a_campaign_is_asked_for_on_the_page_by_command_and_over_the_api(run, cl
     fields = {"samples": "4", "question": "lcz_patch", "kind": "adaptive", "votes": "5", "minimum": "2"}
     answer = client.post(address, fields)
     assert answer.url == reverse("training:run", args=[run.pk])
-    job = Job.objects.get(kind=preranking.KIND)
+    job = Job.objects.filter(kind=preranking.KIND).latest("created_at")
     assert job.arguments["policy"]["maximum"] == 5
     voting = client.post(address, fields | {"is_voting": "on"})
     assert voting.status_code == 400

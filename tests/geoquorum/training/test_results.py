@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from django.template.defaultfilters import floatformat
 from django.urls import reverse
 from PIL import Image
 from rio_cogeo.cogeo import cog_validate
@@ -151,7 +152,7 @@ def test_progress_is_told_until_the_run_is_over(run, client):
 
 def test_the_list_of_runs_shows_the_held_out_score(run, client):
     log_in(client, run)
-    assert f"{run.report['test']['oa']['value']:.3f}" in read_page(client, "list")
+    assert floatformat(run.report["test"]["oa"]["value"], 3) in read_page(client, "list")
 
 
 TABLES = (
