@@ -164,7 +164,7 @@ def main() -> None:
         "unit": "calibration errors (20 bins), nats, shares right; in unseen cities, simulated",
         "ours": {metric: _round(value) for metric, value in ours.items()},
         "against": {"one_hot": {metric: _round(value) for metric, value in other.items()}},
-        "ratio": {metric: round(ours[metric] / other[metric], 3) for metric in METRICS},
+        "ratio": {"one_hot": {metric: round(ours[metric] / other[metric], 3) for metric in METRICS}},
         "also": {
             **judged,
             "simulated": True,
