@@ -150,6 +150,12 @@ def read_safeguards(spec: PredictSpec, report: Mapping[str, Any], answers: int) 
             f"conformal, out_of_domain: the report of {spec.checkpoint} is of {known or 'no'} averaged answers, and "
             f"{answers} are asked for. Evaluate this very ensemble first, and name that evaluation's folder."
         )
+    heat = report.get("calibration", {}).get("temperature", 1.0)
+    if spec.conformal and spec.temperature not in (None, heat):
+        raise SpecError(
+            f"temperature: the sets of {spec.checkpoint} were calibrated under {heat:.4g}, not {spec.temperature:.4g}. "
+            "Leave it out, or evaluate anew."
+        )
     return Safeguards(
         sets=_read_sets(spec, report.get("conformal", {})),
         method=spec.out_of_domain,

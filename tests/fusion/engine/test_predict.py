@@ -238,6 +238,8 @@ def test_thresholds_are_only_taken_from_a_report_of_the_very_same_answers(tmp_pa
         run(tmp_path / "drawn", **words, checkpoint=str(run_folder), dropout_draws=3, out_of_domain="energy")
     with pytest.raises(SpecError, match=r"calibrated for 0\.9 coverage, not 0\.8"):
         run(tmp_path / "other", **words, checkpoint=str(run_folder), conformal=0.8)
+    with pytest.raises(SpecError, match=r"temperature: the sets of .* were calibrated under .*, not 9\. Leave it out"):
+        run(tmp_path / "heat", **words, checkpoint=str(run_folder), conformal=0.9, temperature=9.0)
     with pytest.raises(SpecError, match="no threshold of 'dirichlet'"):
         run(tmp_path / "score", **words, checkpoint=str(run_folder), out_of_domain="dirichlet")
     with pytest.raises(SpecError, match=r"must be a \.npy or \.npz file"):
