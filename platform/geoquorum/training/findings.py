@@ -151,18 +151,27 @@ def _name_splits(histogram: Report) -> dict[str, Any]:
 
 
 def describe_doubt(found: Report) -> dict[str, Any] | None:
-    """Entropies by split, and how well entropy tells wrong answers from right ones."""
-    own = found.get("test") or found.get("validation")
-    if not own or "entropy" not in own:
-        return None
+    """Entropies or variances by part, and how well entropy tells wrong answers from right ones."""
+    own = found.get("test") or found.get("validation") or {}
     names = (
         ("entropy", _("Total entropy")),
         ("expected_entropy", _("Expected entropy (noise)")),
         ("mutual_information", _("Mutual information (what is not known)")),
+        ("variance", _("Total variance")),
+        ("aleatoric_variance", _("Predicted variance (noise)")),
+        ("epistemic_variance", _("Variance between networks (what is not known)")),
     )
-    rows = [(title, own[key]) for key, title in names if found["answers"] > 1 or key == "entropy"]
+    totals = ("entropy", "variance")  # one network alone leaves nothing to tell apart
+    rows = [(title, own[key]) for key, title in names if key in own and (found["answers"] > 1 or key in totals)]
+    if not rows:
+        return None
     area = own.get("auroc_of_errors") or {}
-    return {"rows": rows, "auroc": area if area.get("value") is not None else None, "answers": found["answers"]}
+    return {
+        "rows": rows,
+        "auroc": area if area.get("value") is not None else None,
+        "answers": found["answers"],
+        "unit": _("nats") if "entropy" in own else _("the square of the field's unit"),
+    }
 
 
 def describe_tuning(report: Report) -> dict[str, Any] | None:

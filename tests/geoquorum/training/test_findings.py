@@ -102,7 +102,10 @@ def test_doubt_and_tuning_are_told_where_there_are_any():
     assert [title for title, _ in one["rows"]] == ["Total entropy"]
     assert one["auroc"]["value"] == 0.7
     assert len(describe_doubt({"answers": 5, "test": own})["rows"]) == 3
-    assert describe_doubt({"answers": 2, "test": {"variance": interval(1.0)}}) is None
+    spread = {"variance": interval(1.0), "aleatoric_variance": interval(0.7), "epistemic_variance": interval(0.3)}
+    assert len(describe_doubt({"answers": 2, "test": spread})["rows"]) == 3
+    assert "unit" in describe_doubt({"answers": 1, "test": spread})["unit"]
+    assert describe_doubt({"answers": 1, "test": {}}) is None
     assert describe_tuning({"calibration": {"method": "none"}, "test": {}}) is None
     told = describe_tuning({"calibration": {"method": "temperature", "temperature": 2.0}, "test": {"n": 1}})
     assert (told["temperature"], told["before"]) == (2.0, None)
