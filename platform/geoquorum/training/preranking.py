@@ -191,7 +191,7 @@ def _draft(run: Run, predicted: Predicted, places: np.ndarray, job: Job) -> Camp
     asked = job.arguments
     campaign = campaigns.create_campaign(
         project=run.project,
-        name=asked["name"] or f"What {run} is unsure of"[:120],
+        name=asked["name"] or f"Further samples for {run.version.name}",  # experts read it: nothing of the run
         question=asked["question"],
         scheme=run.version.consensus_run.campaign.scheme,
         samples=sorted((predicted.samples[place] for place in places), key=lambda sample: sample.pk),

@@ -137,6 +137,7 @@ def test_a_campaign_is_asked_for_on_the_page_by_command_and_over_the_api(run, cl
     assert told.status_code == 202
     call_command("ask_experts", run.pk, "--samples", "3", "--name", "By hand", "--rule", "margin")
     assert Campaign.objects.get(name="By hand").chosen_by["rule"] == "margin"
+    assert ask(run, samples=2).name == "Further samples for zones"
     with pytest.raises(CommandError, match="no city 'Atlantis'"):
         call_command("ask_experts", run.pk, "--region", "Atlantis")
 
