@@ -14,11 +14,12 @@ from fusion.mapping.layout import Windows, mirror
 from fusion.mapping.spec import ArrayWords, DateWords, FileWords
 from fusion.run import read_words
 from fusion.source import RasterFile
-from fusion.sources.geotiff import open_windows
+from fusion.sources.geotiff import block_cache, open_windows
 from fusion.sources.stac import AllowedHost, RemoteFiles, read_asset
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+CACHE_BYTES = 256 * 2**20  # of decoded blocks, which neighbouring tiles share
 
 
 class SceneReader:
@@ -31,6 +32,7 @@ class SceneReader:
         self._open: dict[str, Any] = {}
 
     def __enter__(self) -> "SceneReader":
+        self._held.enter_context(block_cache(CACHE_BYTES))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,8 +17,10 @@ from rasterio.windows import Window
 
 from fusion.errors import BadInputError
 from fusion.sources.geotiff.opening import safe_environment
+from fusion.sources.geotiff.stack import block_cache
 from fusion.sources.geotiff.writing import ColourTable, creation_options, write_scaling
 
+CACHE_BYTES = 128 * 2**20  # of decoded blocks; the library's own setting is a share of the machine's memory
 WritePart = Callable[[npt.NDArray[np.generic], int, int], None]
 
 
@@ -46,7 +48,7 @@ def write_cog_in_parts(
     work, partial = (path.with_name(f".{path.stem}.{mark}.{word}.tif") for word in ("parts", "cog"))
     bands, rows, columns = shape
     try:
-        with safe_environment():
+        with safe_environment(), block_cache(CACHE_BYTES):
             with rasterio.open(
                 work, "w", driver="GTiff", count=bands, height=rows, width=columns, dtype=dtype, nodata=nodata,
                 crs=CRS.from_epsg(epsg), transform=Affine(*list(transform)[:6]), tiled=True, blockxsize=512,
