@@ -88,7 +88,7 @@ def write_reference(
     """The references on the map's raster as a file beside it, so that the page can lay one over the other."""
     if not places:
         return ""
-    index = np.full(shape, -1)
+    index = np.full(shape, -1, dtype=np.int16)
     for place in places:
         index[place.rows, place.columns] = scheme.index(place.reference.code)
     path = folder / f"{region.slug}_reference.tif"

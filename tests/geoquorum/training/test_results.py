@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -19,11 +20,12 @@ from rio_cogeo.cogeo import cog_validate
 from fusion import grid, maps
 from fusion import scheme as schemes
 from fusion.errors import BadInputError, SpecError
+from fusion.mapping.tiles import describe_tile
 from fusion.pack import Pack
 from geoquorum.campaigns import services as campaigns
 from geoquorum.catalog.models import Region, Sample
 from geoquorum.queue.models import Job, JobState
-from geoquorum.training import artefacts, launcher, layers, map_parts, mapping, mosaics, services
+from geoquorum.training import artefacts, launcher, layers, map_areas, map_parts, mapping, mosaics, services
 from geoquorum.training.models import Benchmark, Checkpoint, MapProduct, Run, RunState, Score
 from tests import given
 
@@ -491,3 +493,27 @@ def test_only_a_finished_run_has_files(run, client):
     with pytest.raises(SpecError, match="only a finished run"):
         artefacts.start(run=Run.objects.get(pk=run.pk), by=None)
     assert "Only a finished run" in read_page(log_in(client, run), "files", run.pk)
+
+
+def test_the_page_of_a_map_of_values_shows_their_range_and_unit(product, client, tmp_path):
+    """What a network says in metres, with its standard deviation; the network itself is not asked here."""
+    height = np.linspace(3, 30, 144, dtype=np.float32).reshape(1, 12, 12)
+    found = {"mean": height, "variance": np.full((1, 12, 12), 4.0, np.float32)}
+    tile = describe_tile(found, np.ones((12, 12), bool), np.ones((12, 12), np.float32), keep=False)
+    place = (100.0, 0.0, 500_000.0, 0.0, -100.0, 5_300_000.0)
+    drawn = maps.Drawn(
+        tiles=[(0, 0, 12, 12)], read=lambda _: tile, shape=(12, 12), epsg=32632, transform=place, tags={}
+    )
+    files = maps.write_field_map(tmp_path / "height.tif", drawn, ["height"])
+    summary = {"output": "field", "names": ["height"], "unit": "m", "agreement": None, "reference_uri": "",
+               "pixel_m": 100.0, "bands": list(files.bands), **map_areas.describe_values(drawn)}  # fmt: skip
+    MapProduct.objects.filter(pk=product.pk).update(
+        uri=str(files.path), confidence_uri=str(files.layers_path), summary=summary, sha256="2" * 64
+    )
+    page = read_page(log_in(client, product.run), "map", product.pk)
+    assert "16.50" in page, "the mean"
+    assert re.search(r"29\.\d\d m</span>", page), "the highest, in metres"
+    for layer in ("values", "validity", "imagery"):
+        assert client.get(reverse("training:layer", args=[product.pk, layer])).status_code == 200
+    answer = client.get(reverse("training:download_map", args=[product.pk, "values"]))
+    assert b"".join(answer.streaming_content) == files.path.read_bytes()
