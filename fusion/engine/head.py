@@ -72,7 +72,7 @@ class Head:
     open_target   (pack, target, inputs) -> TargetReader: one float or integer tensor [n, ...] per batch, marked (NaN,
                   -1) where nothing is known, and for scores the truth of any rows as plain arrays.
     open_truth    the same for what metrics are taken against, where that is not what is learned (votes, labels).
-    ask           (network, inputs) -> outputs float32 or bfloat16 [n, ...]; one forward pass but for `embedding`.
+    ask           (network, inputs) -> outputs [n, ...] of one forward pass; `embedding` has it see each sample twice.
     loss          (outputs, target) -> differentiable mean over what is known; 0 where nothing is.
     metrics       each (outputs, target) -> Tensor, by the names that `score` uses; NaN where nothing is known.
     decode        (outputs, temperature) -> tensors by name, what is stored of a prediction; `stored` names the first.

@@ -34,12 +34,7 @@ class InputRows:
 
     pack: Pack
     inputs: tuple[InputSpec, ...]
-    steps: nn.ModuleList = field(default_factory=nn.ModuleList)
-
-    @classmethod
-    def open(cls, pack: Pack, inputs: Sequence[InputSpec]) -> "InputRows":
-        """The arrays of a pack, normalised by these specs."""
-        return cls(pack=pack, inputs=tuple(inputs), steps=nn.ModuleList(Normalise(spec) for spec in inputs))
+    steps: dict[torch.device, nn.ModuleList] = field(default_factory=dict)
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:
@@ -49,9 +44,15 @@ class InputRows:
         self, rows: Rows, inputs: Mapping[str, Tensor], device: torch.device, symmetries: Rows | None = None
     ) -> Tensor:
         """Of the batch's own inputs, which are turned already."""
-        values = stack_inputs(self.steps.to(device), self.inputs, inputs)
+        values = stack_inputs(self._find_steps(device), self.inputs, inputs)
         return values.masked_fill_(~find_known(self.inputs, inputs), torch.nan)
 
     def read_truth(self, rows: Rows) -> dict[str, Array]:
         stored = {spec.name: torch.from_numpy(self.pack.array(spec.name).gather(rows)) for spec in self.inputs}
         return {"field": self.read(rows, stored, torch.device("cpu")).numpy()}
+
+    def _find_steps(self, device: torch.device) -> nn.ModuleList:
+        """Normalisation on this device; batches may be read by one thread and their truth by another."""
+        if device not in self.steps:
+            self.steps[device] = nn.ModuleList(Normalise(spec) for spec in self.inputs).to(device)
+        return self.steps[device]

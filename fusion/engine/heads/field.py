@@ -120,7 +120,9 @@ def _measure(pack: Pack, target: TargetInfo, rows: Rows) -> TargetInfo:
 
 def open_target(pack: Pack, target: TargetInfo, inputs: Inputs) -> TargetReader:
     """The field of the pack; without a name the inputs themselves (objective `reconstruction`)."""
-    return FieldRows(values=open_values(pack, target.name)) if target.name else InputRows.open(pack, inputs)
+    if not target.name:
+        return InputRows(pack=pack, inputs=tuple(inputs))
+    return FieldRows(values=open_values(pack, target.name))
 
 
 def count_outputs(target: TargetInfo) -> int:
