@@ -41,7 +41,7 @@ def start_asking(
     question: str = "",
     votes: int = 3,
     policy: Mapping[str, object] | None = None,
-    rule: Rule = "spread",
+    rule: Rule = "margin",
     regions: Sequence[Region] = (),
     is_voting: bool = False,
     name: str = "",

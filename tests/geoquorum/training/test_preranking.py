@@ -70,7 +70,7 @@ def test_held_out_cities_and_cities_without_the_scenes_are_left_alone(run):
 def test_the_campaign_is_a_draft_that_says_what_chose_its_samples_and_nothing_that_was_answered(drafted, run):
     assert (drafted.state, drafted.name, drafted.question) == (CampaignState.DRAFT, "Second", "lcz_patch")
     chosen = drafted.chosen_by
-    assert (chosen["run"], chosen["rule"], chosen["samples"], chosen["candidates"]) == (run.pk, "spread", 10, 32)
+    assert (chosen["run"], chosen["rule"], chosen["samples"], chosen["candidates"]) == (run.pk, "margin", 10, 32)
     assert chosen["weights_sha256"] == [run.report["weights_sha256"]]
     assert chosen["doubt"]["entropy"]["chosen"] > 0
     round = campaigns.current_round(campaign=drafted)
@@ -100,12 +100,12 @@ def test_experts_learn_nothing_of_the_choice_or_of_the_answers(drafted, run, cli
     client.force_login(given.member(run.project))
     page = client.get(reverse("campaigns:campaign", args=[drafted.pk])).content.decode()
     assert run.name not in page
-    assert "spread" not in page
+    assert "margin" not in page
     claim = client.post(reverse("campaigns:claim", args=[drafted.pk]), {"count": 5}, content_type="application/json")
     assert claim.status_code == 200
     told = claim.content.decode()
     assert "run-" not in told
-    assert "spread" not in told
+    assert "margin" not in told
     run_page = client.get(reverse("training:run", args=[run.pk])).content.decode()
     assert drafted.name not in run_page
 
@@ -135,8 +135,8 @@ def test_a_campaign_is_asked_for_on_the_page_by_command_and_over_the_api(run, cl
     assert "before it is known whether the run is better" in voting.content.decode()
     told = client.post(f"/api/v1/runs/{run.pk}/ask", {"samples": 3}, content_type="application/json")
     assert told.status_code == 202
-    call_command("ask_experts", run.pk, "--samples", "3", "--name", "By hand", "--rule", "margin")
-    assert Campaign.objects.get(name="By hand").chosen_by["rule"] == "margin"
+    call_command("ask_experts", run.pk, "--samples", "3", "--name", "By hand", "--rule", "spread")
+    assert Campaign.objects.get(name="By hand").chosen_by["rule"] == "spread"
     assert ask(run, samples=2).name == "Further samples for zones"
     with pytest.raises(CommandError, match="no city 'Atlantis'"):
         call_command("ask_experts", run.pk, "--region", "Atlantis")

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--question", default="", help="of the campaign; the one that the run's labels answer")
         parser.add_argument("--votes", type=int, default=3, help="wanted per sample, or the most")
         parser.add_argument("--policy", type=json.loads, help='JSON such as {"kind": "adaptive", "minimum": 2, ...}')
-        parser.add_argument("--rule", choices=RULES, default="spread", help="how samples are chosen")
+        parser.add_argument("--rule", choices=RULES, default="margin", help="how samples are chosen")
         parser.add_argument("--region", action="append", default=[], help="name of a city; all where none is named")
         parser.add_argument("--run-votes", action="store_true", help="the run votes too, as a machine")
         parser.add_argument("--name", default="", help="of the campaign")
