@@ -29,7 +29,7 @@ from geoquorum.catalog.files import take_file
 from geoquorum.queue.services import enqueue
 from geoquorum.releases import services as releases
 from geoquorum.training import services as training
-from geoquorum.training.benchmarks import create_benchmark
+from geoquorum.training.benchmarks import create_benchmark, publish_figure
 from geoquorum.training.models import MapProduct, Run, RunState
 from tests import given
 from tests.geoquorum.training import predicting
@@ -62,6 +62,7 @@ class World:
         self.job = enqueue("geoquorum.queue.jobs.ping", project=self.project)
         self.labels = predicting.version(self.project, folder, test=20, per_block=5, name=f"{CANARY}-labels")
         self.benchmark = create_benchmark(version=self.labels, by=None, **BENCHMARK)
+        publish_figure(benchmark=self.benchmark, name=CANARY, value=0.5, source=CANARY, by=None)
         self.people = {
             "stranger": given.member(given.project(), "expert"),
             "neighbour": given.member(given.campaign(given.project(), count=2).project, "curator"),

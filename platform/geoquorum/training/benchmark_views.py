@@ -32,6 +32,7 @@ from geoquorum.training.submissions import Sender
 from geoquorum.uploads import check_whole, keep_upload, tell_trouble
 
 PER_PAGE = 30
+LONGEST_DRAWN = 24  # letters of a name beside the figure
 MOST_DRAWN = 30  # rows of the figure; the table has them all
 CURATING = (Role.CURATOR, Role.ADMIN)
 
@@ -214,7 +215,8 @@ def _say_finding(benchmark: Benchmark, board: Board) -> str:
 
 def _draw(name: str, row: Any) -> Whisker:
     shown = f"{row.rank}  {name}" if row.rank else name
-    return Whisker(name=shown[:26], value=row.value, low=row.low, high=row.high, is_marked=row.rank == 1)
+    short = shown if len(shown) <= LONGEST_DRAWN else f"{shown[: LONGEST_DRAWN - 1]}…"
+    return Whisker(name=short, value=row.value, low=row.low, high=row.high, is_marked=row.rank == 1)
 
 
 def _show_short(benchmark: Benchmark) -> dict[str, Any]:
