@@ -54,7 +54,7 @@ def describe_origin(version: DatasetVersion) -> dict[str, Any]:
     Numbers of rows in this database are left out, names and hashes stay.
     """
     (newest, _until), *earlier = list_runs(version)
-    here = ("run", "version", "is_voting")
+    here = ("run", "version", "is_voting", "not_voting")
     chosen = {key: value for key, value in newest.campaign.chosen_by.items() if key not in here}
     return {
         **({"chosen_by": chosen} if chosen else {}),

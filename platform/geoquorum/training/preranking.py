@@ -4,9 +4,11 @@ The campaign gets the samples in an order of its own, and no expert ever sees wh
 among them. After the close a new version holds the old labels and the new ones, and says which run chose them.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -15,18 +17,20 @@ from django.db import transaction
 from annotation import question as questions
 from annotation.preranking import RULES, Rule, choose, measure_doubt
 from fusion import task as tasks
-from fusion.errors import BadInputError, SpecError
+from fusion.errors import BadInputError, BadVotesError, SpecError
 from geoquorum.accounts.models import Expert, User
 from geoquorum.accounts.services import record
 from geoquorum.campaigns import services as campaigns
 from geoquorum.campaigns.models import Campaign, CampaignState, Round, Vote
 from geoquorum.campaigns.services.policies import check_policy
+from geoquorum.campaigns.services.refusal import RefusedError
 from geoquorum.catalog.models import Region, Sample
 from geoquorum.queue.models import Job
 from geoquorum.queue.services import Claim, enqueue
 from geoquorum.training.models import Run, RunState
 from geoquorum.training.unlabelled import Predicted, list_unlabelled, predict_unlabelled
 
+log = logging.getLogger(__name__)
 KIND = "geoquorum.training.jobs.ask_experts"
 MOST_SAMPLES = 10_000
 LIMIT_S = 4 * 3600
@@ -137,11 +141,22 @@ def let_run_vote(*, campaign: Campaign) -> int:
     return campaigns.import_votes(round=round, table=table, by=None, kind=Expert.Kind.MODEL, source=f"run {run.pk}")
 
 
-def let_runs_vote() -> int:
+def let_runs_vote() -> dict[str, int]:
     """What housekeeping does at each turn: votes of runs into the campaigns that have just opened for them."""
     open_ones = Campaign.objects.filter(state=CampaignState.OPEN, chosen_by__is_voting=True).select_related("project")
-    waiting = open_ones.exclude(votes__is_machine=True)
-    return sum(let_run_vote(campaign=campaign) for campaign in waiting)
+    return {"votes of runs": sum(_let_vote_or_say_why(campaign) for campaign in open_ones)}
+
+
+def _let_vote_or_say_why(campaign: Campaign) -> int:
+    """One campaign's failure is no other's: what can never come in is written down there, the rest is tried again."""
+    try:
+        return let_run_vote(campaign=campaign)
+    except (BadVotesError, RefusedError) as error:
+        log.warning("campaign %s: the votes of its run wait: %s", campaign.pk, error)
+    except (BadInputError, OSError, ValueError, KeyError, BadZipFile) as error:
+        campaign.chosen_by |= {"is_voting": False, "not_voting": f"The run's answers cannot be read: {error}"[:500]}
+        campaign.save(update_fields=["chosen_by"])
+    return 0
 
 
 def can_ask(run: Run) -> bool:

@@ -82,8 +82,8 @@ def test_the_run_votes_once_as_a_machine_when_the_campaign_opens(drafted, run):
     with pytest.raises(BadInputError, match="votes come in while it is open"):
         preranking.let_run_vote(campaign=drafted)
     campaigns.open_campaign(campaign=drafted, by=None)
-    assert preranking.let_runs_vote() == 10
-    assert preranking.let_runs_vote() == 0
+    assert preranking.let_runs_vote() == {"votes of runs": 10}
+    assert preranking.let_runs_vote() == {"votes of runs": 0}
     votes = Vote.objects.filter(campaign=drafted)
     assert set(votes.values_list("is_machine", "expert__pseudonym", "expert__kind")) == {
         (True, f"run-{run.pk}", "model")
@@ -91,6 +91,19 @@ def test_the_run_votes_once_as_a_machine_when_the_campaign_opens(drafted, run):
     with np.load(Path(run.folder) / "asking" / f"campaign-{drafted.pk}.npz") as file:
         said = dict(zip(file["sample"].tolist(), file["code"].tolist(), strict=True))
     assert dict(votes.values_list("sample_id", "code")) == said
+
+
+def test_answers_that_are_gone_are_said_once_and_stop_nobody(drafted, run):
+    campaigns.open_campaign(campaign=drafted, by=None)
+    path = Path(run.folder) / "asking" / f"campaign-{drafted.pk}.npz"
+    whole = path.read_bytes()
+    path.write_bytes(b"no answers")
+    assert preranking.let_runs_vote() == {"votes of runs": 0}
+    path.write_bytes(whole)
+    drafted.refresh_from_db()
+    assert drafted.chosen_by["is_voting"] is False
+    assert "cannot be read" in drafted.chosen_by["not_voting"]
+    assert preranking.let_runs_vote() == {"votes of runs": 0}
 
 
 def test_experts_learn_nothing_of_the_choice_or_of_the_answers(drafted, run, client):
