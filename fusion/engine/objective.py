@@ -60,17 +60,23 @@ class Learner:
             return
         parameters = self.list_parameters(name)
         self.processes.sum_gradients(parameters)
-        self._check_gradients(parameters)
-        if self.gradient_clip:
-            self.processes.clip(parameters, self.gradient_clip)
+        self._tame_gradients(parameters)
         self.optimizers[name].step()
         self.optimizers[name].zero_grad(set_to_none=True)
 
-    def _check_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """DivergedError before a step that would spoil the weights; on a GPU the loop looks later, as it would wait."""
-        gradients = [part.grad for part in parameters if part.grad is not None]
-        if self.device.type == "cpu" and not math.isfinite(float(nn.utils.get_total_norm(gradients))):
+    def _tame_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Shorten all gradients together to `gradient_clip`; DivergedError before a step that would spoil the weights.
+
+        On a GPU the loop looks for that later, as looking here would wait for it.
+        """
+        is_cpu = self.device.type == "cpu"
+        if not is_cpu and not self.gradient_clip:
+            return
+        norm = nn.utils.get_total_norm([part.grad for part in parameters if part.grad is not None])
+        if is_cpu and not math.isfinite(float(norm)):
             raise DivergedError(f"The loss or its gradient is not finite after step {self.steps_done}. {ADVICE}")
+        if self.gradient_clip:
+            nn.utils.clip_grads_with_norm_(parameters, self.gradient_clip, norm)
 
     def list_parameters(self, name: str) -> list[nn.Parameter]:
         """What the optimiser called `name` changes."""

@@ -1,9 +1,9 @@
 """The processes that train one network together: who this one is, sums over all of them, and one way out for all.
 
-torchrun starts them and says so in the environment; accelerate joins them, brings bfloat16 and clips gradients. One
-process in float32 needs neither, and does without the import (0.6 s). Gradients are summed where an optimiser steps,
-not by a wrapper around the network: so an objective may have several optimisers, penalties on gradients and branches
-without gradient, and the network that is called is the one that is saved.
+torchrun starts them and says so in the environment; accelerate joins them and brings bfloat16. One process in float32
+needs neither, and does without the import (0.6 s). Gradients are summed where an optimiser steps, not by a wrapper
+around the network: so an objective may have several optimisers, penalties on gradients and branches without gradient,
+and the network that is called is the one that is saved.
 """
 
 import os
@@ -48,13 +48,6 @@ class Processes:
             self.accelerator.backward(loss, inputs=inputs)
         else:
             loss.backward(inputs=inputs)
-
-    def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
-        """Shorten the gradient of all parameters together to at most `norm`."""
-        if self.accelerator:
-            self.accelerator.clip_grad_norm_(parameters, norm)
-        else:
-            nn.utils.clip_grad_norm_(parameters, norm)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes, in place."""

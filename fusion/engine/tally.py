@@ -29,18 +29,16 @@ class Tally:
     def __init__(self, device: torch.device, processes: Processes | None = None) -> None:
         self._processes = processes or Processes()
         self._epoch = torch.zeros(4, dtype=torch.float64, device=device)
-        self._window = torch.zeros(4, dtype=torch.float64, device=device)
+        self._told = torch.zeros(4, dtype=torch.float64, device=device)  # of the epoch's sums, by the last event
+        self._one = torch.ones((), device=device)
         self._since = time.monotonic()
         self._waited_s = 0.0
 
     def add(self, loss: Tensor, value: Tensor, count: int) -> None:
         """One batch's means."""
-        known = torch.isfinite(value).double() * count
-        part = torch.stack(
-            [loss.double() * count, torch.nan_to_num(value.double()) * known, torch.full_like(known, count), known]
-        )
-        self._epoch += part
-        self._window += part
+        known = torch.isfinite(value)
+        part = torch.stack([loss, torch.nan_to_num(value, 0.0, 0.0, 0.0), self._one, known])
+        self._epoch.add_(part, alpha=count)
 
     @contextmanager
     def wait(self) -> Iterator[None]:
@@ -60,11 +58,11 @@ class Tally:
 
     def close_window(self) -> dict[str, float]:
         """Mean loss and metric, images per second and share of time spent waiting since the last call."""
-        sums, now = self._processes.sum(self._window.clone()), time.monotonic()
+        sums, now = self._processes.sum(self._epoch - self._told), time.monotonic()
         loss, value = _divide(sums)
         passed_s = max(now - self._since, 1e-9)
         waited, self._waited_s, self._since = self._waited_s, 0.0, now
-        self._window.zero_()
+        self._told.copy_(self._epoch)
         return {
             "loss": loss,
             "accuracy": value,
@@ -73,7 +71,8 @@ class Tally:
         }
 
     def close_epoch(self) -> None:
-        """Begin the next epoch's sums."""
+        """Begin the next epoch's sums; what no event told yet is told by the next one."""
+        self._told -= self._epoch
         self._epoch.zero_()
 
 

@@ -39,6 +39,13 @@ def train(spec: RunSpec, session: Session) -> RunReport | None:
     return run.report() if run.processes.is_first else None
 
 
+def seed_draws(seed: int, device: torch.device) -> None:
+    """As torch.manual_seed for this device alone, which is ten times faster."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
 class Training:
     """One run: its setup, its progress, and the few verbs of the loop."""
 
@@ -189,7 +196,7 @@ class Training:
         for _ in range(self.spec.accumulate):
             with self.tally.wait():
                 portion, batch = next(batches)
-            torch.manual_seed(portion.seed)
+            seed_draws(portion.seed, learner.device)
             learner.share, learner.is_last = portion.share, portion.is_last
             batch = self.mixer.start(portion.mixing, batch)
             loss, outputs = self.setup.objective.take_step(learner, batch)
