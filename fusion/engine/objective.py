@@ -28,7 +28,7 @@ class Learner:
     """All that one step changes or needs: network, head, optimisers by name, options of the objective, precision.
 
     An objective calls `network` under `autocast`, hands each loss to `backward` and ends with `step`; micro-batches,
-    other processes, clipping and averaging are behind these. A loss is the mean over the samples of its batch.
+    other processes and clipping are behind these. A loss is the mean over the samples of its batch.
     `parts` are further modules of an objective, such as a critic: they are saved with the network, and not reported.
     `steps_done` counts the steps before this one; it goes on where an interrupted run was.
     """
