@@ -1,7 +1,8 @@
 """Change-vector analysis (Malila 1980): a pixel has changed where its difference between two dates is long.
 
 The difference of the first and the last date is measured at the central pixel in the bands' own units; the threshold
-is the length that tells the two classes of the train split apart best.
+is the length that tells the two classes of the train split apart best. The target's second class is the changed one,
+as in the scheme `change`: a threshold on the other side may fit better, but would say that nothing changed more.
 """
 
 from collections.abc import Sequence
@@ -44,9 +45,9 @@ def fit_predict(
         middle, spread = np.nanmean(differences[0], axis=0), np.nanstd(differences[0], axis=0)
         differences = [(part - middle) / np.where(spread > 0, spread, 1) for part in differences]
     known, wanted = (np.sqrt(np.nansum(np.square(part), axis=1)) for part in differences)
-    threshold, upper = fit_threshold(known, labels)
+    threshold = fit_threshold(known, labels)
     share = 1 / (1 + np.exp(-np.clip((wanted - threshold) / max(float(known.std()), 1e-12), -30, 30)))
-    return np.stack([1 - share, share] if upper == 1 else [share, 1 - share], axis=1).astype(np.float32)
+    return np.stack([1 - share, share], axis=1).astype(np.float32)
 
 
 def read_differences(pack: Pack, names: Sequence[str], rows: Indices) -> FloatArray:
@@ -58,19 +59,16 @@ def read_differences(pack: Pack, names: Sequence[str], rows: Indices) -> FloatAr
     return np.concatenate(dated, axis=1)
 
 
-def fit_threshold(lengths: npt.NDArray[np.floating], labels: Indices) -> tuple[float, int]:
-    """The length that parts labels 0 and 1 with the fewest mistakes, and which of them lies above it."""
+def fit_threshold(lengths: npt.NDArray[np.floating], labels: Indices) -> float:
+    """The length above which most are 1 and below which most are 0: the fewest mistakes, the least of equals."""
     order = np.argsort(lengths, kind="stable")
     ones = np.concatenate([[0], np.cumsum(labels[order])])
-    places = np.arange(len(labels) + 1)
-    right = (places - ones) + (ones[-1] - ones)  # zeros below and ones above, for a cut before each place
+    right = (np.arange(len(labels) + 1) - ones) + (ones[-1] - ones)  # zeros below and ones above each cut
     ends = np.concatenate([lengths[order][:1], lengths[order], lengths[order][-1:]])
-    is_cut = ends[:-1] < ends[1:]  # equal lengths cannot be parted
-    is_cut[[0, -1]] = True
-    upper = 1 if right[is_cut].max() >= len(labels) - right[is_cut].min() else 0
-    score = np.where(is_cut, right if upper else len(labels) - right, -1)
-    place = int(score.argmax())
-    return float((ends[place] + ends[place + 1]) / 2), upper
+    can_part = ends[:-1] < ends[1:]  # equal lengths cannot be parted
+    can_part[[0, -1]] = True
+    place = int(np.where(can_part, right, -1).argmax())
+    return float((ends[place] + ends[place + 1]) / 2)
 
 
 BASELINE = Baseline(
