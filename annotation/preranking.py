@@ -61,17 +61,18 @@ def choose(
     """Up to `count` places of samples to ask about, the most telling first; the same seed chooses the same.
 
     `probabilities` [members, n, k]; `blocks` [n] name the place of each sample (a city, a block of a city); `features`
-    [n, d] say how alike samples look, the predictions alone where there are none. Of the rules `margin` needed the
-    fewest votes where they were measured (tests.benchmarks.active_learning); `spread` gave the better networks once
-    there were many. BadInputError where the lengths differ or the rule is unknown.
+    [n, d] tell `spread` how alike samples look, the predictions alone where there are none. The usual rule is the one
+    that needed the fewest votes where they were measured (tests.benchmarks.active_learning). BadInputError where the
+    lengths differ or the rule is unknown.
     """
     members = _check_members(probabilities)
     n = members.shape[1]
     room = _Room(_check_rows("blocks", blocks, n), min(count, n))
     if count < 1:
         raise BadInputError(f"{count} samples were asked for; ask for at least 1.")
+    looks = _check_features(features, n)
     if rule == "spread":
-        return _spread(_embed(members, _check_features(features, n)), room, np.random.default_rng([seed, 31]))
+        return _spread(_embed(members, looks), room, np.random.default_rng([seed, 31]))
     return _take_in_order(_rank(members, rule, seed), room)
 
 

@@ -78,7 +78,7 @@ def test_looks_count_beside_predictions():
     table = np.tile([0.5, 0.5], (60, 1))
     looks = np.zeros((60, 2))
     looks[50:] = [5.0, -5.0]
-    found = choose(table[None], 2, features=looks, seed=0)
+    found = choose(table[None], 2, features=looks, rule="spread", seed=0)
     assert (found >= 50).sum() == 1, "of two alike by prediction the second looks otherwise"
 
 

@@ -221,11 +221,9 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=60, help="cells drawn at random before the first choice")
     parser.add_argument("--grow", type=float, default=1.5, help="cells of a round over those of the round before")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--rules", nargs="+", choices=RULES, default=["margin", "spread"], help="the first one is `ours`"
-    )
+    parser.add_argument("--rules", nargs="+", choices=RULES, default=["margin"], help="the first one is `ours`")
     parser.add_argument("--learner", choices=("network", "forest"), default="network")
-    parser.add_argument("--members", type=int, default=1, help="networks trained in each round")
+    parser.add_argument("--members", type=int, default=2, help="networks trained in each round")
     parser.add_argument("--steps", type=int, default=200, help="of each training, 32 cells each")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="active-") as folder:
