@@ -3,9 +3,10 @@
 import os
 
 from celery import Celery, Task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_init, worker_shutting_down
 
 from geoquorum.queue import shutdown
+from geoquorum.queue.mending import mend_worker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "geoquorum.settings")
 
@@ -32,3 +33,4 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
 # A job that runs for hours cannot be waited for: its heartbeat sees this, keeps a checkpoint and gives it back.
 worker_shutting_down.connect(shutdown.ask)
+worker_init.connect(mend_worker)

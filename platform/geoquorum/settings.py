@@ -140,6 +140,8 @@ VOTES_PER_S = env.float("GEOQUORUM_VOTES_PER_S", default=3.0)
 
 # Jobs: the row in PostgreSQL is the record, the broker only wakes a worker up.
 JOB_LEASE_S = env.int("GEOQUORUM_LEASE_S", default=30)
+# A job that waits so long while its queue in the broker is empty is published again.
+JOB_LOST_AFTER_S = env.float("GEOQUORUM_LOST_AFTER_S", default=15.0)
 JOB_LONGEST_S = env.int("GEOQUORUM_LONGEST_JOB_S", default=24 * 3600)
 # Beyond a tenth of its limit a job has so long to stop by itself; then its process is killed.
 JOB_GRACE_S = env.float("GEOQUORUM_JOB_GRACE_S", default=12.0)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from kombu.exceptions import KombuError, OperationalError
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 # A row younger than this is about to be published by whoever wrote it.
 OWN_CHANCE = timedelta(seconds=2)
 # No message waits in the broker, and still nobody took the job: its message is lost.
-LOST_AFTER = timedelta(seconds=15)
+LOST_AFTER = timedelta(seconds=settings.JOB_LOST_AFTER_S)
 # Even behind a long queue a message may have been lost; a double does no harm.
 DOUBTED_AFTER = timedelta(minutes=10)
 # A broker that hangs costs a request its whole socket timeout; twenty requests should not pay it twenty times.
