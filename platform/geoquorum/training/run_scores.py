@@ -14,7 +14,7 @@ from fusion.errors import BadInputError, SpecError
 from fusion.run import CANCELLED, DONE
 from geoquorum.accounts.models import User
 from geoquorum.accounts.services import record
-from geoquorum.queue.models import Job
+from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.services import Claim, Retry, enqueue
 from geoquorum.storing import hold
 from geoquorum.training.files import hash_file
@@ -43,6 +43,9 @@ def start_scoring(*, benchmark: Benchmark, run: Run, by: User | None) -> Submiss
         submission = find_system(benchmark, run, by)
         if submission.scores.filter(seed=run.seed, checkpoint__run=run).exclude(draws=b"").exists():
             raise RefusedError(f"Run {run} is already scored here.")
+        key = f"score {benchmark.pk} {run.pk}"
+        if Job.objects.filter(unique_key=key, state__in=[JobState.QUEUED, JobState.RUNNING]).exists():
+            raise RefusedError(f"Run {run} is being scored here.")
         if by is not None:
             count_one(benchmark=benchmark, user=by)
         submission.job = enqueue(
@@ -52,7 +55,7 @@ def start_scoring(*, benchmark: Benchmark, run: Run, by: User | None) -> Submiss
             queue="training",
             by=by,
             time_limit_s=SCORING_LIMIT_S,
-            unique_key=f"score {benchmark.pk} {run.pk}",
+            unique_key=key,
             devices=1,
         )
         submission.save(update_fields=["job"])

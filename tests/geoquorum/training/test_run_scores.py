@@ -44,6 +44,8 @@ def test_a_run_is_scored_from_its_checkpoint_as_its_predictions_would_be(benchma
     person = given.member(benchmark.project)
     for run in runs:
         waiting = run_scores.start_scoring(benchmark=benchmark, run=run, by=person)
+        with pytest.raises(GeoquorumError, match="is being scored here"):
+            run_scores.start_scoring(benchmark=benchmark, run=run, by=person)
         job = given.work(waiting.job, run_scores.execute_scoring)
         assert job.state == JobState.DONE, job.reason
     [row] = rank_benchmark(benchmark).rows
