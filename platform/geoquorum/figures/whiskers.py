@@ -36,7 +36,6 @@ def whisker_chart(
     `limit` is a value (what was promised) at which a dashed line is drawn.
     """
     left = max(LEFT_PX, *(LETTER_PX * len(row.name) + 16 for row in rows)) if rows else LEFT_PX
-    width += left - LEFT_PX
     plot = Plot(left=left, top=8, right=width - 150, bottom=8 + ROW_PX * len(rows), x_range=x_range, y_range=(0, 1))
     parts = [part for index, row in enumerate(rows) for part in _draw_row(plot, row, plot.top + ROW_PX * (index + 0.5))]
     dashed = [0.0] if x_range[0] < 0 < x_range[1] else []
