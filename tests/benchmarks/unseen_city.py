@@ -8,8 +8,9 @@ calibration), and a random half of all unseen cities against the other half (`ex
 
 Strangers. Every zone is left out of training in turn, with all cells of which it covers a tenth; in unseen cities,
 cells that are mostly of it are the strangers, cells without it the known. AUROC of energy and of the Dirichlet's
-spread, and of two plain scores beside them: one minus the highest probability, and entropy. Each for a network with
-the usual objective and for one that learns evidence (objective `evidential`).
+spread, and of two common scores beside them: one minus the highest probability, and entropy. Each for a network with
+the usual objective, and for two that learn evidence (objective `evidential`), one of them shown impossible samples as
+well; over all cells, and over plain ones alone (mixed cells are in doubt for experts too).
 """
 
 import argparse
@@ -34,11 +35,14 @@ Row = dict[str, Any]
 Array = npt.NDArray[Any]
 COVERAGE, FOLDS = 0.9, 3
 LEFT_OUT_SHARE = 0.1  # a cell with more of the unseen class is not learned from, and is not known
+PLAIN_SHARE = 0.8  # of its main class, above which a cell is plain: the others are strange to experts as well
 HELD_BLOCKS = 0.25  # of the trained cities' blocks, for calibration there
+SCORES = ("energy", "dirichlet", "one_minus_highest", "entropy")
 CALIBRATIONS = ("other_cities", "by_city", "trained_cities", "exchangeable")
 OBJECTIVES: dict[str, Row] = {
     "supervised": {"name": "supervised", "target": "distribution"},
     "evidential": {"name": "evidential", "target": "distribution"},
+    "evidential_with_strangers": {"name": "evidential", "target": "distribution", "strangers": 1.0},
 }
 SETTINGS: Row = {
     "network": {"name": "sen2lcz", "width": 8, "depth": 9, "dropout": 0.2},
@@ -125,10 +129,19 @@ def measure_strangers(cities: VotedCities, seed: int, code: str, objective: str,
         return found
     both = np.concatenate([known, strange])
     logits = voted_cities.find_logits(folder / "run", {name: values[both] for name, values in cities.arrays.items()})
-    blocks = {"known_blocks": cities.block[known], "strange_blocks": cities.block[strange]}
+    is_plain = cities.shares[both].max(axis=1) >= PLAIN_SHARE
     for name, scores in score_all(logits).items():
-        found[name] = _write(out_of_domain.measure_separation(scores[: len(known)], scores[len(known) :], **blocks))
+        found[name] = _separate(cities, both, scores, len(known))
+        found[f"{name}, plain cells"] = _separate(
+            cities, both[is_plain], scores[is_plain], int(is_plain[: len(known)].sum())
+        )
     return found
+
+
+def _separate(cities: VotedCities, rows: Array, scores: Array, known: int) -> list[float | None]:
+    """AUROC of scores of rows, the first so many of which are known."""
+    blocks = {"known_blocks": cities.block[rows[:known]], "strange_blocks": cities.block[rows[known:]]}
+    return _write(out_of_domain.measure_separation(scores[:known], scores[known:], **blocks))
 
 
 def score_all(logits: Array) -> dict[str, Array]:
@@ -146,7 +159,7 @@ def average_strangers(rows: list[Row], objective: str, score: str) -> Row:
     """Mean over classes (each the mean of its seeds), the worst class, and how many are above 0.8."""
     values: dict[str, list[float]] = {}
     for row in rows:
-        if row["objective"] == objective and score in row:
+        if row["objective"] == objective and row.get(score, [None])[0] is not None:
             values.setdefault(row["class"], []).append(row[score][0])
     means = {code: float(np.mean(found)) for code, found in values.items()}
     worst = min(means, key=lambda code: means[code])
@@ -172,7 +185,7 @@ def run_seed(arguments: argparse.Namespace, seed: int) -> tuple[list[Row], list[
         with tempfile.TemporaryDirectory(prefix="unseen-") as folder:
             rows += measure_coverage(cities, seed, fold, Path(folder), arguments.epochs)
         print(json.dumps({"seed": seed, "fold": fold, **summarise(rows, "other_cities")}), flush=True)
-    codes = schemes.find("lcz17").codes if seed in arguments.stranger_seeds else ()
+    codes = (arguments.classes or schemes.find("lcz17").codes) if seed in arguments.stranger_seeds else ()
     for objective, code in itertools.product(arguments.objectives, codes):
         with tempfile.TemporaryDirectory(prefix="unseen-") as folder:
             strangers.append(measure_strangers(cities, seed, code, objective, Path(folder), arguments.epochs))
@@ -187,6 +200,7 @@ def main() -> None:
         "--stranger-seeds", type=int, nargs="*", default=[1], help="leave classes out; 5 minutes each and objective"
     )
     parser.add_argument("--objectives", nargs="+", choices=tuple(OBJECTIVES), default=list(OBJECTIVES))
+    parser.add_argument("--classes", nargs="*", default=[], help="those left out in turn; all where none is named")
     parser.add_argument("--cities", type=int, default=18, help="a third of them trained in by each network")
     parser.add_argument("--cells", type=int, default=10, help="cells along a side of a city")
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
@@ -201,7 +215,7 @@ def main() -> None:
     means = {name: found["coverage"][0] for name, found in coverage.items()}
     ours = means.pop("other_cities", None)
     against = {"promise": COVERAGE, **means} if rows else {}
-    scores = ("energy", "dirichlet", "one_minus_highest", "entropy") if strangers else ()
+    scores = [f"{name}{cells}" for name in SCORES for cells in ("", ", plain cells")] if strangers else []
     result = {
         "benchmark": "unseen_city",
         "unit": "share of sets that hold the true class in a held-out city, simulated",

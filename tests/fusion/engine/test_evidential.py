@@ -6,7 +6,7 @@ import torch
 from scipy.stats import dirichlet
 
 from fusion.engine import head as heads
-from fusion.engine.objectives.evidential import describe_target, measure_evidence, measure_flatness
+from fusion.engine.objectives.evidential import describe_target, measure_evidence, measure_flatness, spoil
 from fusion.engine.setup import prepare_run
 from fusion.errors import SpecError
 from fusion.run import RunSpec
@@ -47,3 +47,22 @@ def test_only_classes_are_learned_by_evidence(make_spec):
     )
     with pytest.raises(SpecError, match="objective evidential learns classes; the task's head is 'field'"):
         describe_target(None, None, heads.find("field"), None, (), {}, None)
+
+
+def test_strangers_are_the_same_samples_in_impossible_colours_and_move_no_batch_statistics(make_spec):
+    stored = torch.full((3, 10, 4, 4), 3000, dtype=torch.uint16)
+    torch.manual_seed(0)
+    changed = spoil(stored)
+    assert changed.dtype == torch.uint16
+    assert changed.float().std(dim=(2, 3)).max() == 0, "a band of a sample has one factor"
+    assert len(changed[:, :, 0, 0].unique()) > 25
+    found = []
+    for weight in (0.0, 1.0):
+        setup = prepare_run(RunSpec.from_json(make_spec(objective={"name": "evidential", "strangers": weight})))
+        setup.learner.network.train()
+        loss, _ = setup.objective.take_step(setup.learner, setup.reader.read(setup.rows[:16]))
+        means = [value for name, value in setup.learner.network.state_dict().items() if name.endswith("running_mean")]
+        found.append((float(loss), torch.cat(means)))
+    assert found[1][0] > found[0][0]
+    assert torch.equal(found[1][1], found[0][1])
+    assert setup.learner.network.training
