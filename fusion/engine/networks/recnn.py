@@ -1,6 +1,6 @@
 """ReCNN (Mou, Bruzzone, Zhu 2019, IEEE TGRS 57(2)): a recurrent convolutional network for change between dates."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from fusion.engine.network import Network, NetworkShape
 from fusion.engine.option import Option
 from fusion.errors import SpecError
 
-RECURRENT: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+RECURRENT: dict[str, Callable[..., nn.Module]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 FEATURES = 32  # of one date, and of the dense layer
 
 

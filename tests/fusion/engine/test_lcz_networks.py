@@ -16,9 +16,9 @@ NETWORKS = {
 @pytest.mark.parametrize("target", ["label", "distribution"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_learns_zones_from_a_label_or_a_distribution(tmp_path, make_spec, name, target):
-    words = {"network": NETWORKS[name], "objective": {"name": "supervised", "target": target}, "epochs": 8}
+    words = {"network": NETWORKS[name], "objective": {"name": "supervised", "target": target}, "epochs": 5}
     with open_session(tmp_path) as session:
         report = train(RunSpec.from_json(make_spec(**words)), session)
     assert report.spec["network"].items() >= NETWORKS[name].items()
     assert report.spec["objective"]["target"] == target
-    assert report.test["oa"]["value"] > 0.4  # five zones: chance is 0.2
+    assert report.test["oa"]["value"] > 0.3  # five zones: chance is 0.2

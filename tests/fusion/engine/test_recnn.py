@@ -86,7 +86,7 @@ def test_stored_dates_reach_the_network_in_their_order(tmp_path):
 @pytest.mark.parametrize(("scheme", "least"), [("change", 0.95), ("change_kinds", 0.9)])
 def test_a_pair_of_dates_is_learned_in_a_second(tmp_path, scheme, least):
     pack = write_pair(tmp_path / "pack", scheme=scheme)
-    words = {"epochs": 12, "batch_size": 16, "learning_rate": 0.003, "resamples": 20, "baselines": [], "device": "cpu"}
+    words = {"epochs": 8, "batch_size": 16, "learning_rate": 0.003, "resamples": 20, "baselines": [], "device": "cpu"}
     spec = RunSpec.from_json({"task": scheme, "pack": str(pack.folder), **words})
     with open_session(tmp_path / "run") as session:
         report = train(spec, session)
