@@ -25,10 +25,10 @@ def header(shape: str, kind: str = "<i2") -> bytes:
 
 
 def refused(path) -> str:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(BadFileError) as caught:
         inspect_cube(path)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     with pytest.raises(BadFileError):
         read_cube(path)
     assert str(caught.value).startswith(f"{path.name}: ")

@@ -47,10 +47,10 @@ def patch(path, place, content):
 
 
 def refused_at_once(path) -> str:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(BadFileError) as caught:
         inspect_points(path)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert str(caught.value).startswith(f"{path.name}: ")
     return str(caught.value)
 
