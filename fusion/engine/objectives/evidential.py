@@ -9,7 +9,8 @@ learned then keeps a weak and flat distribution: the out-of-domain score `dirich
 With a weight for `strangers` the network is also shown samples that cannot be, as prior networks need (Malinin and
 Gales 2018; Gawlikowski et al. 2022): those of the batch with every band made brighter or darker by chance, to which
 its answer must be the flat distribution. They pass through the network in evaluation, so that they do not move its
-batch statistics.
+batch statistics. Measured on made-up cities (tests.benchmarks.unseen_city) this tells water and dense trees apart where
+they were never shown, and most other zones worse than without: it is off unless asked for.
 """
 
 from collections.abc import Mapping
