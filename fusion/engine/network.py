@@ -77,7 +77,7 @@ class FusionNetwork(nn.Module):
         return self.architecture(image)
 
     def prepare(self, stored: Mapping[str, Tensor]) -> Tensor:
-        """What the architecture is given, of any height and width: each pixel by itself, so windows may be cut after it."""
+        """What the architecture is given, of any height and width: pixel by pixel, so windows may be cut after it."""
         parts = [step(stored[spec.name]) for spec, step in zip(self.inputs, self.normalise, strict=True)]
         return torch.cat(parts, dim=1) if self.times is None else self._stack_dates(parts, self.times)
 
