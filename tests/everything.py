@@ -174,7 +174,7 @@ class World:
             "api/v1/runs/<int:run_id>/ask": {"samples": 1},
             "api/v1/runs/<int:run_id>/priority": {"priority": 0},
             "api/v1/benchmarks": BENCHMARK | {"version": self.labels.pk},
-            "api/v1/benchmarks/<int:benchmark_id>/submissions": {"name": CANARY, "rows": []},
+            "api/v1/benchmarks/<int:benchmark_id>/submissions": {"name": f"{CANARY} rows", "rows": []},
             "api/v1/benchmarks/<int:benchmark_id>/submissions/run": {"run": self.run.pk},
             "api/v1/campaigns/<int:campaign_id>/next": {"count": 1},
             "api/v1/campaigns/<int:campaign_id>/votes": ballot,

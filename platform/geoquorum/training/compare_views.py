@@ -4,7 +4,7 @@ import csv
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -58,6 +58,8 @@ def _read_runs(request: HttpRequest) -> list[Run]:
     known = Run.objects.filter(project__in=projects_of(request.user), pk__in=[key for key in asked if key < 2**63])
     by_key = known.select_related("version__project", "project").in_bulk()
     runs = [by_key[key] for key in asked if key in by_key]
+    if asked and not runs:
+        raise Http404
     if len(runs) < len(asked):
         messages.warning(request, _("A run that was asked for is not there."))
     hide_reports(runs, request.user)
