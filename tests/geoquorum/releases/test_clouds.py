@@ -23,12 +23,6 @@ SIDE = 16  # pixels of 20 m across a patch
 CLEAR, CLOUD, SHADOW = 4, 9, 3
 
 
-@pytest.fixture(scope="module")
-def shared_run(shared_rows: None) -> ConsensusRun:
-    project = given.project()
-    return given.consensus(project, [given.city(project)])
-
-
 @pytest.fixture
 def run(shared_run: ConsensusRun, settings: Any, tmp_path: Path) -> ConsensusRun:
     settings.GEOQUORUM_DATA = tmp_path / "data"

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.django_db
 BLOCKS = {"kind": "block", "block_m": 320.0, "buffer_m": 0.0}
 
 
-@pytest.fixture(scope="module")
-def shared_run(shared_rows: None) -> ConsensusRun:
-    project = given.project()
-    return given.consensus(project, [given.city(project)])
-
-
 @pytest.fixture
 def run(shared_run: ConsensusRun, settings: Any, tmp_path: Path) -> ConsensusRun:
     """The consensus on a made-up city with a photo, posts of one author on every patch, and a file of heights."""

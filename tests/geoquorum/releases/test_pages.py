@@ -36,12 +36,6 @@ def version(shared_version):
     return DatasetVersion.objects.select_related("project", "consensus_run").get(pk=shared_version.pk)
 
 
-@pytest.fixture(scope="module")
-def shared_run(shared_rows):
-    project = given.project()
-    return given.consensus(project, [given.city(project)])
-
-
 @pytest.fixture
 def run(shared_run, settings, tmp_path):
     settings.GEOQUORUM_DATA = tmp_path / "data"

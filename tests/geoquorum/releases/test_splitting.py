@@ -77,13 +77,6 @@ def world(shared_world, settings, tmp_path):
     return shared_world
 
 
-@pytest.fixture(scope="module")
-def shared_run(shared_rows):
-    """The consensus on the 16 patches of one city, none of which overlap."""
-    project = given.project()
-    return given.consensus(project, [given.city(project)])
-
-
 @pytest.fixture
 def run(shared_run, settings, tmp_path):
     settings.GEOQUORUM_DATA = tmp_path / "data"

@@ -33,12 +33,6 @@ def frozen(run: ConsensusRun, **choices) -> DatasetVersion:
     return made
 
 
-@pytest.fixture(scope="module")
-def shared_run(shared_rows):
-    project = given.project()
-    return given.consensus(project, [given.city(project)])
-
-
 @pytest.fixture
 def run(shared_run, settings, tmp_path):
     """The consensus on one made-up city; what is built from it lies in a folder of the test."""
