@@ -16,7 +16,7 @@ from fusion.errors import SpecError, UnknownKindError
 
 Event = Literal["start", "step", "epoch", "checkpoint", "done", "failed", "cancelled"]
 Split = Literal["validation", "test"]
-OutOfDomain = Literal["none", "energy", "dirichlet"]
+OutOfDomain = Literal["none", "energy", "dirichlet", "neighbours"]
 Words = TypeVar("Words")
 
 DONE, FAILED, CANCELLED = 0, 1, 3  # exit codes of `python -m fusion`

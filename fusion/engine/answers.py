@@ -19,7 +19,7 @@ class Answers:
     """One entry per batch: its rows, what scores need of it, and what the ensemble doubts.
 
     `outputs` are the members' (logits) and `decoded` their common answer, kept for one vector per sample only: maps are
-    too large, and their evidence is what is left of them.
+    too large, and their evidence is what is left of them. `strangeness` is empty where nothing measures it.
     """
 
     batches: tuple[Rows, ...]
@@ -27,6 +27,7 @@ class Answers:
     decoded: tuple[Decoded, ...]
     evidence: tuple[Evidence, ...]
     doubts: tuple[Doubts, ...]
+    strangeness: tuple[Array, ...] = ()
 
     def __len__(self) -> int:
         return sum(map(len, self.batches))
@@ -43,6 +44,10 @@ class Answers:
     def join(self, name: str) -> Array:
         """A part of the common answer [n, ...]."""
         return np.concatenate([part[name] for part in self.decoded])
+
+    def join_strangeness(self) -> Array:
+        """How strange the samples are to the ensemble [n]; of length 0 where nothing measures it."""
+        return np.concatenate([np.zeros(0), *self.strangeness])
 
     def join_doubts(self) -> Doubts:
         """What the ensemble doubts, by name [n]."""
@@ -62,8 +67,9 @@ def answer(
     empty = Answers(batches=(), outputs=(), decoded=(), evidence=(), doubts=())
     parts = [empty]
     for rows in batches:
-        outputs = [output.numpy() for output in ensemble.ask(arrays, rows)]
-        part = _decode(ensemble, rows, outputs, reader)
+        found, strange = ensemble.ask_and_gauge(arrays, rows)
+        part = _decode(ensemble, rows, [output.numpy() for output in found], reader)
+        part = replace(part, strangeness=() if strange is None else (strange,))
         parts.append(part if is_vector else replace(part, outputs=(), decoded=()))
         check_stop()
     return _join(parts)
@@ -74,7 +80,8 @@ def decode_again(answers: Answers, ensemble: Ensemble, reader: TargetReader) -> 
     if not answers.outputs:
         return answers
     pairs = zip(answers.batches, answers.outputs, strict=True)
-    return _join([_decode(ensemble, rows, outputs, reader) for rows, outputs in pairs])
+    again = _join([_decode(ensemble, rows, outputs, reader) for rows, outputs in pairs])
+    return replace(again, strangeness=answers.strangeness)
 
 
 def replace_answer(answers: Answers, ensemble: Ensemble, values: Array, reader: TargetReader) -> tuple[Evidence, ...]:
@@ -122,4 +129,5 @@ def _join(parts: Sequence[Answers]) -> Answers:
         decoded=tuple(one for part in parts for one in part.decoded),
         evidence=tuple(one for part in parts for one in part.evidence),
         doubts=tuple(one for part in parts for one in part.doubts),
+        strangeness=tuple(one for part in parts for one in part.strangeness),
     )

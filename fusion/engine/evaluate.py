@@ -30,7 +30,7 @@ def report_run(
         pack=spec.pack,
         calibration=spec.calibration,
         conformal=RUN_COVERAGE,
-        out_of_domain="energy",
+        out_of_domain="neighbours",
         scored=spec.scored,
         baselines=spec.baselines,
         resamples=spec.resamples,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,9 +21,11 @@ from fusion.engine.head import Evidence, find_output
 from fusion.engine.heads.field import has_variance
 from fusion.engine.safeguards import Safeguards, calibrate, describe_outliers, describe_sets, list_outliers
 from fusion.engine.session import Session
+from fusion.engine.strangeness import DOMAIN_FILE, Gauge, keep_domain, open_gauge, write_domains
 from fusion.engine.symmetries import Array, Rows
 from fusion.engine.targets import TargetReader
 from fusion.engine.uncertainty import Ensemble, describe_members
+from fusion.errors import BadInputError
 from fusion.pack import Pack
 from fusion.run import EvaluateSpec
 
@@ -58,22 +60,47 @@ class Evaluation:
 
     def score_all(self) -> dict[str, Any]:
         """Fields of a RunReport that are scores."""
+        gauged = self._open_gauge()
         validation, calibration = self._calibrate(self._answer("validation"))
         test = self._answer("test")
         calibration = self._add_before(calibration, test)
         scores = {"validation": self._score(validation, validation.evidence), "test": self._score(test, test.evidence)}
         others = self._score_baselines(test)
-        guards = self._find_guards(validation)
-        flags = guards.apply(test.join("probability"), test.logits) if self._can_flag(guards, test) else {}
+        guards = self._find_guards(validation, gauged)
+        flags = guards.apply(test.join("probability"), test.join_strangeness()) if self._can_flag(guards, test) else {}
         return {
             **scores,
             **others,
             "calibration": calibration,
             **self._describe_doubts({"validation": validation, "test": test}),
-            **self._describe_guards(guards, validation, test, flags),
+            **self._describe_guards(guards, validation, test, flags, gauged),
             "groups": self._score_groups(test, flags),
             "samples": self._write_samples(test, flags),
         }
+
+    def _open_gauge(self) -> dict[str, str]:
+        """Gives the ensemble the score that is asked for; answers where its features lie, or a `note` why it has none.
+
+        Features are those of the pack that the networks were taught with, or what their own runs kept of it.
+        """
+        method, networks = self.spec.out_of_domain, self.ensemble.networks
+        if not self.is_classifier or method == "none":
+            return {}
+        try:
+            with self._stage("features"):
+                if method != "neighbours" or not self._is_own_pack():
+                    gauge = open_gauge(method, networks)
+                else:
+                    words = (self.pack, self.spec.batch_size, self.spec.seed)
+                    gauge = Gauge(method=method, domains=tuple(keep_domain(one, *words) for one in networks))
+        except BadInputError as error:
+            return {"note": f"No out-of-domain score: {error}"}
+        self.ensemble = replace(self.ensemble, gauge=gauge)
+        if not gauge.domains:
+            return {}
+        pairs = zip(networks, gauge.domains, strict=True)
+        own = {one.checkpoint.words.weights_sha256: domain for one, domain in pairs}
+        return {"file": DOMAIN_FILE, "sha256": write_domains(self.session.folder, own)}
 
     def _rows(self, split: str) -> Rows:
         """Rows of a scored split that have all inputs and, where a head takes no others, the target; else none."""
@@ -160,7 +187,7 @@ class Evaluation:
             words = (self.metric, blocks, self.spec.seed, self.spec.resamples)
             return {"metric": self.metric, **self.ensemble.head.compare(test.evidence, other, *words)}
 
-    def _find_guards(self, validation: Answers) -> Safeguards:
+    def _find_guards(self, validation: Answers, gauged: Mapping[str, str]) -> Safeguards:
         """Thresholds from validation."""
         if not self.is_classifier:
             words = {"conformal": self.spec.conformal, "out_of_domain": self.spec.out_of_domain != "none"}
@@ -170,7 +197,9 @@ class Evaluation:
             return Safeguards(notes={"conformal": none, "out_of_domain": none})
         cities = take(self.pack, "city", validation.rows)
         truth = self._labels(validation)
-        return calibrate(self.spec, validation.join("probability"), validation.logits, truth, cities)
+        strangeness = None if "note" in gauged else validation.join_strangeness()
+        found = calibrate(self.spec, validation.join("probability"), strangeness, truth, cities)
+        return replace(found, notes={**found.notes, "out_of_domain": gauged["note"]}) if "note" in gauged else found
 
     def _can_flag(self, guards: Safeguards, test: Answers) -> bool:
         return len(test) > 0 and (guards.sets is not None or guards.threshold is not None)
@@ -206,7 +235,12 @@ class Evaluation:
         )
 
     def _describe_guards(
-        self, guards: Safeguards, validation: Answers, test: Answers, flags: Mapping[str, Array]
+        self,
+        guards: Safeguards,
+        validation: Answers,
+        test: Answers,
+        flags: Mapping[str, Array],
+        gauged: Mapping[str, str],
     ) -> dict[str, Any]:
         """Fields `conformal` and `out_of_domain`."""
         blocks = take_blocks(self.pack, test.rows)
@@ -216,11 +250,12 @@ class Evaluation:
             measured = conformal.measure_sets(flags["set"], self._labels(test), blocks=blocks, codes=codes, **words)
         scores = {}
         if guards.threshold is not None:
-            known = guards.apply(validation.join("probability"), validation.logits)["out_of_domain"]
-            scores = {"validation": known, "test": flags.get("out_of_domain", np.zeros(0))}
+            scores = {"validation": validation.join_strangeness(), "test": flags.get("out_of_domain", np.zeros(0))}
         specs = [network.checkpoint.spec for network in self.ensemble.networks]
         is_evidential = all(spec.objective["name"] == "evidential" for spec in specs)
         outliers = describe_outliers(guards, self.spec, scores, blocks, self._find_unseen(test), is_evidential)
+        if "file" in gauged:
+            outliers["features"] = dict(gauged)
         if "is_outlier" in flags and guards.threshold is not None:
             columns = self._list_columns(test)
             outliers["outliers"] = list_outliers(flags["out_of_domain"], guards.threshold, columns)

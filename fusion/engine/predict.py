@@ -19,6 +19,7 @@ from fusion.engine.predictor import Predictor, Watch, find_checkpoint, find_chec
 from fusion.engine.restore import check_inputs
 from fusion.engine.safeguards import Safeguards, read_safeguards
 from fusion.engine.session import Session
+from fusion.engine.strangeness import open_gauge
 from fusion.engine.symmetries import Array, Rows
 from fusion.engine.uncertainty import Ensemble, describe_members, open_ensemble
 from fusion.errors import BadInputError, CheckpointError, SpecError
@@ -73,6 +74,7 @@ def predict(spec: PredictSpec, session: Session) -> Path:
         threads=spec.threads,
     )
     guards = read_safeguards(spec, found.report, ensemble.count)
+    ensemble = replace(ensemble, gauge=open_gauge(guards.method, ensemble.networks, Path(spec.checkpoint)))
     arrays, rows, origin = _open_data(spec, ensemble.first)
     _replace_offsets(spec, ensemble)
 
@@ -116,11 +118,11 @@ def run_ensemble(
 
 
 def _answer(ensemble: Ensemble, arrays: Mapping[str, Gathers], rows: Rows, guards: Safeguards) -> dict[str, Array]:
-    outputs = ensemble.ask(arrays, rows)
+    outputs, strangeness = ensemble.ask_and_gauge(arrays, rows)
     decoded, doubts = ensemble.decode(outputs)
     flags: dict[str, Array] = {}
     if guards.sets is not None or guards.threshold is not None:
-        flags = guards.apply(decoded["probability"], np.stack([output.numpy() for output in outputs]))
+        flags = guards.apply(decoded["probability"], strangeness)
     return {**decoded, **doubts, **flags}
 
 

@@ -30,8 +30,8 @@ class Safeguards:
     threshold: float | None = None
     notes: Mapping[str, str]
 
-    def apply(self, shares: Array, logits: Array) -> dict[str, Array]:
-        """What they say of samples, from probabilities [n, k] and members' logits [members, n, k].
+    def apply(self, shares: Array, strangeness: Array | None) -> dict[str, Array]:
+        """What they say of samples, from probabilities [n, k] and how strange they are to the ensemble [n].
 
         `set` [n, k] is True for the classes of the prediction set, `out_of_domain` [n] grows with strangeness,
         `is_outlier` [n] is True above the threshold.
@@ -39,21 +39,19 @@ class Safeguards:
         found: dict[str, Array] = {}
         if self.sets is not None:
             found["set"] = conformal.predict_sets(shares, self.sets)
-        if self.threshold is not None:
-            found["out_of_domain"] = score_members(logits, self.method)
-            found["is_outlier"] = found["out_of_domain"] > self.threshold
+        if self.threshold is not None and strangeness is not None:
+            found["out_of_domain"] = strangeness
+            found["is_outlier"] = strangeness > self.threshold
         return found
 
 
-def score_members(logits: Array, method: OutOfDomain) -> Array:
-    """Mean strangeness [n] over members' logits [members, n, k]."""
-    return np.asarray(np.mean([out_of_domain.score_strangeness(own, method) for own in logits], axis=0))
-
-
 def calibrate(
-    spec: EvaluateSpec, shares: Array, logits: Array, truth: Array, cities: Sequence[str | None]
+    spec: EvaluateSpec, shares: Array, strangeness: Array | None, truth: Array, cities: Sequence[str | None]
 ) -> Safeguards:
-    """Thresholds from the validation samples; what cannot be calibrated is left out, and said."""
+    """Thresholds from the validation samples; what cannot be calibrated is left out, and said.
+
+    `strangeness` is None where nothing could measure it.
+    """
     notes: dict[str, str] = {}
     sets, threshold = None, None
     if spec.conformal:
@@ -63,9 +61,9 @@ def calibrate(
             notes["conformal"] = sets.note
         except BadInputError as error:
             notes["conformal"] = f"No prediction sets: {error}"
-    if spec.out_of_domain != "none":
+    if spec.out_of_domain != "none" and strangeness is not None:
         try:
-            threshold = _find_threshold(score_members(logits, spec.out_of_domain))
+            threshold = _find_threshold(strangeness)
         except BadInputError as error:
             notes["out_of_domain"] = f"No out-of-domain score: {error}"
     return Safeguards(sets=sets, method=spec.out_of_domain, threshold=threshold, notes=notes)
@@ -75,7 +73,7 @@ def _find_threshold(scores: Array) -> float:
     if len(scores) and np.ptp(scores) < SAME:
         raise BadInputError(
             "it is the same for all samples, as for a network that gives logarithms of probabilities "
-            "(network.multi_level). Train one that gives logits."
+            "(network.multi_level). Train one that gives logits, or use neighbours."
         )
     return out_of_domain.find_threshold(scores)
 
@@ -101,11 +99,11 @@ def describe_outliers(
 ) -> dict[str, Any]:
     """The report's field `out_of_domain` from strangeness by split; `is_strange` marks test samples of new classes.
 
-    `source` says whether the logits were taught to be evidence (objective `evidential`).
+    `source` says what is compared: features, logits, or logits taught to be evidence (objective `evidential`).
     """
     if spec.out_of_domain == "none":
         return {}
-    source = "evidence" if is_evidential else "logits"
+    source = "features" if spec.out_of_domain == "neighbours" else "evidence" if is_evidential else "logits"
     found: dict[str, Any] = {"method": spec.out_of_domain, "source": source, "in_domain": out_of_domain.IN_DOMAIN}
     found["note"] = guards.notes.get("out_of_domain", "")
     if guards.threshold is None:

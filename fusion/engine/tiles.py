@@ -11,12 +11,11 @@ from torch import Tensor
 from fusion.engine.head import find_output
 from fusion.engine.normalise import InputSpec
 from fusion.engine.predictor import Predictor, turn_dropout_on
+from fusion.engine.strangeness import catch_features
 from fusion.engine.uncertainty import Ensemble
 from fusion.errors import CheckpointError, SpecError
 from fusion.mapping.layout import MapLayout, Windows, split_rows, weigh
 from fusion.mapping.spec import ArrayWords, Tile
-from fusion.out_of_domain import score_strangeness
-from fusion.run import OutOfDomain
 
 Array = npt.NDArray[np.generic]
 AXES = {"time": 0, "band": 1, "y": 2, "x": 3}  # of what fusion.mapping.reading reads
@@ -26,10 +25,9 @@ MAPPED = ("classes", "mask", "field")  # heads that give something for each plac
 
 @dataclass(frozen=True, kw_only=True)
 class TileNetwork:
-    """One or several networks that answer for tiles; `method` (fusion.out_of_domain) says how strange a place is."""
+    """One or several networks that answer for tiles; the ensemble's gauge says how strange a place is to them."""
 
     ensemble: Ensemble
-    method: OutOfDomain = "none"
     batch_size: int = 256
 
     @property
@@ -53,7 +51,7 @@ class TileNetwork:
         """What is known of a tile's pixels, float32 [k, rows, columns] by name.
 
         `probability` of each class, or `mean` (and `variance`) of each band; `disagreement` of members in nats;
-        `strangeness` [1, ...] where a method is given.
+        `strangeness` [1, ...] where the ensemble has a gauge.
         """
         networks = self.ensemble.networks
         for predictor in networks:
@@ -77,20 +75,21 @@ class TileNetwork:
 
     def _answer(self, images: Sequence[Tensor], place: tuple[int, ...]) -> dict[str, Tensor]:
         """Everything of one batch of windows, over members and draws."""
-        answers, strange = [], []
-        for member, (predictor, image) in enumerate(zip(self.ensemble.networks, images, strict=True)):
-            if not predictor.network.channels_last:
-                image = image.contiguous()
-            for draw in range(max(1, self.ensemble.draws)):
-                seed = _mix(self.ensemble.seed, member, draw, *place) if self.ensemble.draws else None
-                with turn_dropout_on(predictor.network, seed):
-                    outputs = predictor.network.architecture(image).float()
-                answers.append(predictor.head.decode(outputs, predictor.temperature))
-                if self.method != "none":
-                    strange.append(_measure_strangeness(outputs, self.method))
+        networks, gauge = self.ensemble.networks, self.ensemble.gauge
+        outputs, answers = [], []
+        with catch_features(networks, gauge) as features:
+            for member, (predictor, image) in enumerate(zip(networks, images, strict=True)):
+                if not predictor.network.channels_last:
+                    image = image.contiguous()
+                for draw in range(max(1, self.ensemble.draws)):
+                    seed = _mix(self.ensemble.seed, member, draw, *place) if self.ensemble.draws else None
+                    with turn_dropout_on(predictor.network, seed):
+                        outputs.append(predictor.network.architecture(image).float())
+                    answers.append(predictor.head.decode(outputs[-1], predictor.temperature))
         found = combine(answers)
-        if strange:
-            found["strangeness"] = torch.stack(strange).mean(dim=0)
+        strangeness = gauge.measure(outputs, features)
+        if strangeness is not None:
+            found["strangeness"] = torch.from_numpy(np.asarray(strangeness, dtype=np.float32)).unsqueeze(1)
         return found
 
 
@@ -117,13 +116,6 @@ def measure_entropy(shares: Tensor) -> Tensor:
     """Entropy in nats over axis 1, which is kept; one class alone is its share against the rest."""
     shares = torch.cat([shares, 1 - shares], dim=1) if shares.shape[1] == 1 else shares
     return -torch.xlogy(shares, shares.clamp_min(SMALLEST)).sum(dim=1, keepdim=True)
-
-
-def _measure_strangeness(outputs: Tensor, method: OutOfDomain) -> Tensor:
-    """[n, 1, ...] of logits [n, k, ...]."""
-    rows = outputs.movedim(1, -1)
-    scores = score_strangeness(rows.reshape(-1, rows.shape[-1]).cpu().numpy(), method)
-    return torch.from_numpy(np.asarray(scores, dtype=np.float32)).reshape(rows.shape[:-1]).unsqueeze(1)
 
 
 def cut_windows(scene: Tensor, windows: Windows, first: int, end: int) -> Tensor:

@@ -21,6 +21,7 @@ from fusion.engine.head import Decoded, Head, TargetInfo
 from fusion.engine.normalise import InputSpec
 from fusion.engine.predictor import Found, Predictor, find_checkpoints, find_dropout, open_predictor
 from fusion.engine.restore import check_inputs, check_target
+from fusion.engine.strangeness import NO_GAUGE, Gauge, catch_features
 from fusion.engine.symmetries import Array, Rows
 from fusion.errors import SpecError
 
@@ -31,12 +32,13 @@ Doubts = dict[str, Array]  # per sample [n]: entropies in nats, or variances in 
 class Ensemble:
     """Networks that answer together, `draws` times each with dropout on (0: once with it off).
 
-    The same seed and the same batches give the same draws.
+    The same seed and the same batches give the same draws. `gauge` says how strange samples are to them.
     """
 
     networks: tuple[Predictor, ...]
     draws: int = 0
     seed: int = 0
+    gauge: Gauge = NO_GAUGE
 
     @property
     def first(self) -> Predictor:
@@ -75,6 +77,12 @@ class Ensemble:
             for number, network in enumerate(self.networks)
             for draw in range(max(self.draws, 1))
         ]
+
+    def ask_and_gauge(self, arrays: Mapping[str, Gathers], rows: Rows) -> tuple[list[Tensor], Array | None]:
+        """The same, and how strange these rows are to the members [n]; None where nothing measures it."""
+        with catch_features(self.networks, self.gauge) as features:
+            outputs = self.ask(arrays, rows)
+        return outputs, self.gauge.measure(outputs, features)
 
     def decode(self, outputs: Sequence[Array | Tensor]) -> tuple[Decoded, Doubts]:
         """Members' outputs as one answer, and per sample what they leave open."""

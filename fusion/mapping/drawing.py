@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fusion.engine.normalise import Normalise
 from fusion.engine.predictor import Predictor, find_checkpoints
 from fusion.engine.session import Session
+from fusion.engine.strangeness import open_gauge
 from fusion.engine.tiles import TileNetwork, check_scenes
 from fusion.engine.uncertainty import open_ensemble
 from fusion.mapping.layout import MapLayout, Windows, weigh
@@ -62,11 +63,9 @@ def open_network(spec: MapSpec, scenes: Mapping[str, ArrayWords]) -> TileNetwork
     for predictor in ensemble.networks:
         check_scenes(predictor, scenes)
         replace_offsets(predictor, scenes)
-    return TileNetwork(
-        ensemble=ensemble,
-        method=spec.out_of_domain if spec.threshold is not None else "none",
-        batch_size=spec.batch_size,
-    )
+    method = spec.out_of_domain if spec.threshold is not None else "none"
+    gauge = open_gauge(method, ensemble.networks, Path(spec.checkpoint))
+    return TileNetwork(ensemble=replace(ensemble, gauge=gauge), batch_size=spec.batch_size)
 
 
 def replace_offsets(predictor: Predictor, scenes: Mapping[str, ArrayWords]) -> None:

@@ -20,6 +20,7 @@ TITLES = {
     "bundle": gettext_lazy("Everything as one zip"),
     "weights": gettext_lazy("Weights (safetensors)"),
     "words": gettext_lazy("What the weights are (JSON)"),
+    "domain": gettext_lazy("Features of training, for out-of-domain scores (safetensors)"),
     "onnx": gettext_lazy("Network with its normalisation (ONNX)"),
     "card": gettext_lazy("Model card (Markdown)"),
     "item": gettext_lazy("STAC item with the MLM extension (JSON)"),

@@ -27,6 +27,7 @@ KIND = "geoquorum.training.jobs.prepare_artefacts"
 NAMES = {
     "weights": "network.safetensors",
     "words": "network.json",
+    "domain": "domain.safetensors",
     "onnx": "network.onnx",
     "card": "README.md",
     "item": "item.json",
@@ -90,7 +91,7 @@ def list_files(run: Run) -> dict[str, Path]:
     if state is None:
         return {}
     weights = _find_weights(run)
-    own = {"weights": weights, "words": weights.with_suffix(".json")}
+    own = {"weights": weights, "words": weights.with_suffix(".json"), "domain": Path(run.folder) / NAMES["domain"]}
     made = {part: folder / name for part, name in NAMES.items() if part not in own}
     found = {**own, **made, "bundle": folder / BUNDLE}
     return {part: path for part, path in found.items() if path.is_file()}
@@ -137,6 +138,8 @@ def _gather(run: Run, folder: Path, export: Mapping[str, Any]) -> dict[str, Path
     """Paths by their name in the zip; card, report and item are written here, the item last, as it names the others."""
     words, weights = read_network_words(run), _find_weights(run)
     found = {"weights": weights, "words": weights.with_suffix(".json")}
+    if (domain := Path(run.folder) / NAMES["domain"]).is_file():
+        found["domain"] = domain
     if "difference" in export:
         found["onnx"] = folder / NAMES["onnx"]
     found["card"], found["report"] = folder / NAMES["card"], folder / NAMES["report"]

@@ -133,7 +133,11 @@ def describe_strangers(found: Report) -> dict[str, Any] | None:
             )
             % words
         )
-    units = {"energy": _("energy, nats (higher is stranger)"), "dirichlet": _("spread of the Dirichlet, nats")}
+    units = {
+        "neighbours": _("distance to the tenth nearest training sample, standard deviations"),
+        "energy": _("energy, nats (higher is stranger)"),
+        "dirichlet": _("spread of the Dirichlet, nats"),
+    }
     return {
         "title": title,
         "histogram": _name_splits(found["histogram"]),

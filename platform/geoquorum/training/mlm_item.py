@@ -163,6 +163,10 @@ def _describe_assets(files: Mapping[str, tuple[str, str, int]]) -> dict[str, Any
             "mlm:artifact_type": "safetensors.torch.save_file",
         },
         "words": {"title": "What the weights are", "type": "application/json", "roles": ["metadata"]},
+        "domain": {
+            "title": "Features of training samples, for out-of-domain scores", "type": "application/octet-stream",
+            "roles": ["metadata"],
+        },
         "onnx": {
             "title": "Network with its normalisation, as ONNX", "type": "application/octet-stream",
             "roles": ["mlm:model", "mlm:compiled"], "mlm:artifact_type": "torch.onnx.export",

@@ -130,6 +130,8 @@ def _tell_limits(run: Run) -> str:
     domain = run.report.get("out_of_domain") or {}
     if domain.get("threshold") is not None:
         lines.append(f"- Stranger than {domain['threshold']:.4g} ({domain['method']}) is out of domain.")
+    if domain.get("features"):
+        lines.append("- Strangeness is the distance to features of training samples in `domain.safetensors`.")
     kind = run.version.design.get("kind")
     if kind in ("random", "block"):
         lines.append("- The test lies in the cities of the training: in other cities it will do worse.")

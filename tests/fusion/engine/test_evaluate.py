@@ -1,6 +1,8 @@
 """A report says how good a checkpoint is beside the baselines on the same split, and how that was found."""
 
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -57,7 +59,7 @@ def test_a_report_holds_scores_baselines_and_the_paired_difference(trained, toy_
     assert len(report.weights_sha256) == 64
     assert report.environment["torch"]
     assert report.spec["pack_sha256"] == toy_pack.sha256
-    assert set(report.seconds) == {"train", "predict", "scores", "majority_class", "random_forest"}
+    assert set(report.seconds) == {"train", "features", "predict", "scores", "majority_class", "random_forest"}
     assert RunReport.from_json(json.loads((folder / "report.json").read_text())).to_json() == report.to_json()
     assert RunSpec.from_json(report.spec).task == "lcz"
 
@@ -239,7 +241,9 @@ def test_a_training_tells_of_its_sets_and_outliers(in_cities):
     folder, report = in_cities
     assert (report.conformal["coverage"], report.conformal["samples"], report.conformal["by"]) == (0.9, 30, "sample")
     assert report.conformal["test"]["n"] == 30
-    assert report.out_of_domain["method"] == "energy"
+    assert report.out_of_domain["method"] == "neighbours"
+    kept = report.out_of_domain["features"]
+    assert hashlib.sha256((folder / kept["file"]).read_bytes()).hexdigest() == kept["sha256"]
     flagged = report.out_of_domain["flagged"]["value"]
     assert len(report.out_of_domain["outliers"]) == round(flagged * 30)
     counts = report.out_of_domain["histogram"]["counts"]
@@ -286,9 +290,28 @@ def test_sets_by_city_need_cities_and_the_report_says_how_many(tmp_path, in_citi
 
 def test_logarithms_of_probabilities_have_no_energy(tmp_path, city_pack):
     network = {"name": "sen2lcz", "width": 2, "depth": 5, "multi_level": True}
-    report = run(tmp_path, {**SMALL, "pack": str(city_pack.folder), "network": network})
+    words = {"pack": str(city_pack.folder), "baselines": (), "resamples": 10}
+    taught = run(tmp_path / "run", {**SMALL, "pack": str(city_pack.folder), "network": network})
+    assert "threshold" in taught.out_of_domain
+    report = score(tmp_path / "energy", checkpoint=str(tmp_path / "run"), out_of_domain="energy", **words)
     assert "the same for all samples" in report.out_of_domain["note"]
     assert "threshold" not in report.out_of_domain
+
+
+def test_features_are_of_the_pack_that_was_learned_from_wherever_a_network_is_judged(tmp_path, in_cities, city_pack):
+    """On another pack those that the run kept; without them there is no score, and the report says why."""
+    folder, report = in_cities
+    other = write_toy_pack(tmp_path / "pack", seed=1)
+    words = {"pack": str(other.folder), "baselines": (), "resamples": 10, "out_of_domain": "neighbours"}
+    found = score(tmp_path / "judged", checkpoint=str(folder), **words)
+    assert found.out_of_domain["source"] == "features"
+    assert found.out_of_domain["features"]["sha256"] == report.out_of_domain["features"]["sha256"]
+    copied = tmp_path / "copied"
+    shutil.copytree(folder, copied)
+    (copied / "domain.safetensors").unlink()
+    bare = score(tmp_path / "bare", checkpoint=str(copied), **words)
+    assert "Evaluate it on the pack that it was trained on" in bare.out_of_domain["note"]
+    assert "threshold" not in bare.out_of_domain
 
 
 def test_a_class_that_training_never_showed_is_told_apart_by_its_own_figure(tmp_path):

@@ -13,27 +13,8 @@ from fusion.engine.normalise import describe_inputs
 from fusion.engine.predict import find_checkpoint, open_predictor, predict, predict_arrays
 from fusion.engine.restore import LEARNED, check_inputs, check_target, read_target, restore_network
 from fusion.engine.session import open_session
-from fusion.engine.train import train
 from fusion.errors import BadInputError, CheckpointError, SpecError
-from fusion.run import EvaluateSpec, PredictSpec, RunSpec
-
-
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory, toy_pack):
-    folder = tmp_path_factory.mktemp("run")
-    words = {
-        "task": "lcz",
-        "pack": str(toy_pack.folder),
-        "network": {"name": "sen2lcz", "width": 4, "depth": 5},
-        "epochs": 4,
-        "batch_size": 16,
-        "learning_rate": 0.005,
-        "baselines": [],
-        "calibration": "temperature",
-    }
-    with open_session(folder) as session:
-        train(RunSpec.from_json(words), session)
-    return folder
+from fusion.run import EvaluateSpec, PredictSpec
 
 
 def run(folder, **words):
@@ -216,7 +197,7 @@ def test_a_file_of_all_that_is_known_holds_doubts_sets_and_flags(tmp_path, run_f
     report = json.loads((run_folder / "report.json").read_text())
     words = {"checkpoint": str(run_folder), "pack": str(toy_pack.folder), "split": "test", "output": "all.npz"}
     with open_session(tmp_path) as session:
-        path = predict(PredictSpec(**words, conformal=0.9, out_of_domain="energy"), session)
+        path = predict(PredictSpec(**words, conformal=0.9, out_of_domain="neighbours"), session)
     told = json.loads(path.with_suffix(".json").read_text())
     with np.load(path) as file, np.load(run_folder / report["samples"]) as wanted:
         order = [list(file["id"]).index(name) for name in wanted["id"]]
@@ -235,7 +216,7 @@ def test_thresholds_are_only_taken_from_a_report_of_the_very_same_answers(tmp_pa
     with pytest.raises(SpecError, match="is of no averaged answers, and 1 are asked for"):
         run(tmp_path / "bare", **bare, conformal=0.9)
     with pytest.raises(SpecError, match="is of 1 averaged answers, and 3 are asked for"):
-        run(tmp_path / "drawn", **words, checkpoint=str(run_folder), dropout_draws=3, out_of_domain="energy")
+        run(tmp_path / "drawn", **words, checkpoint=str(run_folder), dropout_draws=3, out_of_domain="neighbours")
     with pytest.raises(SpecError, match=r"calibrated for 0\.9 coverage, not 0\.8"):
         run(tmp_path / "other", **words, checkpoint=str(run_folder), conformal=0.8)
     with pytest.raises(SpecError, match=r"temperature: the sets of .* were calibrated under .*, not 9\. Leave it out"):
