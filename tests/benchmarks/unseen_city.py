@@ -10,8 +10,8 @@ Strangers. Every zone is left out of training in turn, with all cells of which i
 trained in; in the others, cells that are mostly of it are the strangers, cells without it the known. AUROC of the
 distance to neighbours, of energy and of the Dirichlet's spread, and of two common scores beside them: one minus the
 highest probability, and entropy; over all cells, and over plain ones alone (mixed cells are in doubt for experts too).
-By default for a network with the usual objective; `--objectives` adds two that learn evidence (objective `evidential`),
-one of them shown impossible samples as well.
+Of three networks with the usual objective that answer as one, and of the first alone by its neighbours; `--objectives`
+adds two that learn evidence (objective `evidential`), one of them shown impossible samples as well.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import itertools
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ LEFT_OUT_SHARE = 0.1  # a cell with more of the unseen class is not learned from
 PLAIN_SHARE = 0.8  # of its main class, above which a cell is plain: the others are strange to experts as well
 HELD_BLOCKS = 0.25  # of the trained cities' blocks, for calibration there
 STRANGER_FOLDS = 6  # one of so many cities is not trained in where a class is left out
-SCORES = ("neighbours", "energy", "dirichlet", "one_minus_highest", "entropy")
+SCORES = (
+    "neighbours", "neighbours_of_one", "energy", "dirichlet", "one_minus_highest", "entropy", "mutual_information",
+)  # fmt: skip
 CALIBRATIONS = ("other_cities", "by_city", "trained_cities", "exchangeable")
 OBJECTIVES: dict[str, Row] = {
     "supervised": {"name": "supervised", "target": "distribution"},
@@ -116,26 +119,31 @@ def summarise(rows: list[Row], name: str) -> Row:
     }
 
 
-def measure_strangers(cities: VotedCities, seed: int, code: str, objective: str, folder: Path, epochs: int) -> Row:
-    """A network that never saw one zone, asked in unseen cities: AUROC of each score with its interval by block."""
+def measure_strangers(
+    cities: VotedCities, seed: int, code: str, objective: str, folder: Path, epochs: int, members: int
+) -> Row:
+    """Networks that never saw one zone, asked in unseen cities: AUROC of each score with its interval by block."""
     label = schemes.find("lcz17").index(code)
     unseen = set(cities.names[0::STRANGER_FOLDS])
     is_trained = np.array([city not in unseen for city in cities.city.tolist()])
     has_it = (cities.shares[:, label] > LEFT_OUT_SHARE) | (cities.label == label)
     rows = np.flatnonzero(is_trained & ~has_it)
     pack = voted_cities.write(folder / "pack", cities, rows, ["train"] * len(rows), seed)
-    words = {"epochs": epochs, "seed": seed, "objective": OBJECTIVES[objective]}
-    voted_cities.learn(folder / "run", pack, {**SETTINGS, **words})
+    folders = [folder / f"run {member}" for member in range(members)]
+    for member, one in enumerate(folders):
+        words = {"epochs": epochs, "seed": seed + 100 * member, "objective": OBJECTIVES[objective]}
+        voted_cities.learn(one, pack, {**SETTINGS, **words})
     strange = np.flatnonzero(~is_trained & (cities.truth == label))
     known = np.flatnonzero(~is_trained & ~has_it)
     found: Row = {"objective": objective, "seed": seed, "class": code, "strangers": len(strange), "known": len(known)}
     if not len(strange):
         return found
     both = np.concatenate([known, strange])
-    logits, distance = ask(folder / "run", pack, {name: values[both] for name, values in cities.arrays.items()})
-    found["accuracy"] = round(float((logits.argmax(axis=1) == cities.truth[both])[: len(known)].mean()), 3)
+    answers = ask(folders, pack, {name: values[both] for name, values in cities.arrays.items()})
+    right = softmax(answers[0], axis=2).mean(axis=0).argmax(axis=1) == cities.truth[both]
+    found["accuracy"] = round(float(right[: len(known)].mean()), 3)
     is_plain = cities.shares[both].max(axis=1) >= PLAIN_SHARE
-    for name, scores in score_all(logits, distance).items():
+    for name, scores in score_all(*answers).items():
         found[name] = _separate(cities, both, scores, len(known))
         found[f"{name}, plain cells"] = _separate(
             cities, both[is_plain], scores[is_plain], int(is_plain[: len(known)].sum())
@@ -149,32 +157,41 @@ def _separate(cities: VotedCities, rows: Array, scores: Array, known: int) -> li
     return _write(out_of_domain.measure_separation(scores[:known], scores[known:], **blocks))
 
 
-def ask(folder: Path, pack: Pack, arrays: dict[str, Array]) -> tuple[Array, Array]:
-    """Logits [n, 17] of a trained run, and distances [n] to neighbours among what it was taught with."""
+def ask(folders: Sequence[Path], pack: Pack, arrays: dict[str, Array]) -> tuple[Array, Array, Array]:
+    """Logits [members, n, 17] of trained runs, and distances [n] to neighbours of all as one and of the first alone."""
     from fusion.engine.dataset import MemoryArray
     from fusion.engine.predictor import find_checkpoint, open_predictor
     from fusion.engine.strangeness import Gauge, keep_domain
     from fusion.engine.uncertainty import Ensemble
 
-    predictor = open_predictor(find_checkpoint(folder)[0], device="cpu", threads=1)
-    gauge = Gauge(method="neighbours", domains=(keep_domain(predictor, pack, BATCH, seed=0),))
-    ensemble = Ensemble(networks=(predictor,), gauge=gauge)
+    networks = tuple(open_predictor(find_checkpoint(folder)[0], device="cpu", threads=1) for folder in folders)
+    domains = tuple(keep_domain(one, pack, BATCH, seed=0) for one in networks)
     stored = {name: MemoryArray(values=values) for name, values in arrays.items()}
     rows = np.arange(len(next(iter(arrays.values()))), dtype=np.int64)
-    parts = [ensemble.ask_and_gauge(stored, rows[first : first + BATCH]) for first in range(0, len(rows), BATCH)]
-    logits, distances = zip(*((outputs[0].numpy(), distance) for outputs, distance in parts), strict=True)
-    return np.concatenate(logits), np.concatenate(distances)
+    together = Ensemble(networks=networks, gauge=Gauge(method="neighbours", domains=domains))
+    alone = Ensemble(networks=networks[:1], gauge=Gauge(method="neighbours", domains=domains[:1]))
+    logits, distances, own = [], [], []
+    for first in range(0, len(rows), BATCH):
+        outputs, distance = together.ask_and_gauge(stored, rows[first : first + BATCH])
+        logits.append(np.stack([output.numpy() for output in outputs]))
+        distances.append(distance)
+        own.append(alone.ask_and_gauge(stored, rows[first : first + BATCH])[1])
+    return np.concatenate(logits, axis=1), np.concatenate(distances), np.concatenate(own)
 
 
-def score_all(logits: Array, distance: Array) -> dict[str, Array]:
-    """Every score of strangeness from logits [n, k] and distances [n]."""
-    shares = softmax(logits.astype(np.float64), axis=1)
+def score_all(logits: Array, distance: Array, distance_of_one: Array) -> dict[str, Array]:
+    """Every score of strangeness from members' logits [members, n, k] and distances [n]."""
+    shares = softmax(logits.astype(np.float64), axis=2)
+    mean = shares.mean(axis=0)
+    entropy, expected = -xlogy(mean, mean).sum(axis=1), -xlogy(shares, shares).sum(axis=2).mean(axis=0)
     return {
         "neighbours": distance,
-        "energy": out_of_domain.score_strangeness(logits, "energy"),
-        "dirichlet": out_of_domain.score_strangeness(logits, "dirichlet"),
-        "one_minus_highest": 1 - shares.max(axis=1),
-        "entropy": -xlogy(shares, shares).sum(axis=1),
+        "neighbours_of_one": distance_of_one,
+        "energy": np.mean([out_of_domain.score_strangeness(own, "energy") for own in logits], axis=0),
+        "dirichlet": np.mean([out_of_domain.score_strangeness(own, "dirichlet") for own in logits], axis=0),
+        "one_minus_highest": 1 - mean.max(axis=1),
+        "entropy": entropy,
+        "mutual_information": entropy - expected,
     }
 
 
@@ -211,7 +228,8 @@ def run_seed(arguments: argparse.Namespace, seed: int) -> tuple[list[Row], list[
     codes = (arguments.classes or schemes.find("lcz17").codes) if seed in arguments.stranger_seeds else ()
     for objective, code in itertools.product(arguments.objectives, codes):
         with tempfile.TemporaryDirectory(prefix="unseen-") as folder:
-            strangers.append(measure_strangers(cities, seed, code, objective, Path(folder), arguments.epochs))
+            words = (Path(folder), arguments.epochs, arguments.members)
+            strangers.append(measure_strangers(cities, seed, code, objective, *words))
         print(json.dumps(strangers[-1]), flush=True)
     return rows, strangers
 
@@ -230,6 +248,7 @@ def main() -> None:
     parser.add_argument("--classes", nargs="*", default=[], help="those left out in turn; all where none is named")
     parser.add_argument("--cities", type=int, default=18, help="a third of them trained in by each network")
     parser.add_argument("--cells", type=int, default=10, help="cells along a side of a city")
+    parser.add_argument("--members", type=int, default=3, help="networks that answer as one where a class is left out")
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
     arguments = parser.parse_args()
     started = time.perf_counter()
@@ -261,6 +280,7 @@ def main() -> None:
             "cities": arguments.cities,
             "cells": arguments.cells,
             "epochs": arguments.epochs,
+            "members": arguments.members,
             "seconds": round(time.perf_counter() - started),
         },
     }

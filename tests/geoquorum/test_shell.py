@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from fusion import scheme
+from geoquorum.templatetags.shell import far
 from tests import given
 
 INLINE = re.compile(r"<[^>]+\s(style|on[a-z]+)=|<script(?![^>]*\ssrc=)|<style", re.IGNORECASE)
@@ -60,3 +61,10 @@ def test_the_swatches_are_kept_long_only_under_their_own_hash(client: Client) ->
 def test_home_shows_a_simulated_project_as_simulated(client: Client) -> None:
     client.force_login(given.member(given.project(is_simulated=True)))
     assert b"Simulated" in client.get("/").content
+
+
+@pytest.mark.parametrize(
+    ("metres", "told"), [(None, "–"), (0.4, "0 m"), (9_999.4, "9,999 m"), (10_000, "10 km"), (1_381_784, "1,382 km")]
+)
+def test_a_distance_is_told_in_kilometres_where_it_is_long(metres: float | None, told: str) -> None:
+    assert far(metres) == told

@@ -1,4 +1,4 @@
-"""Tags of the page frame: navigation, project switcher, class swatches, percentages."""
+"""Tags of the page frame: navigation, project switcher, class swatches, percentages, distances."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from geoquorum.accounts.current import current_project
 from geoquorum.accounts.services import projects_of
 
 register = template.Library()
+KILOMETRES_FROM_M = 10_000
 
 
 @register.simple_tag(takes_context=True)
@@ -53,6 +54,14 @@ def swatch(scheme: str, code: str) -> str:
 def percent(share: float | None, digits: int = 0) -> str:
     """A share 0..1 as a percentage, `87.3 %`; a dash for None."""
     return "–" if share is None else f"{100 * float(share):.{digits}f} %"
+
+
+@register.filter
+def far(metres: float | None) -> str:
+    """A distance as `742 m`, from 10 km on as `1,382 km`; a dash for None."""
+    if metres is None:
+        return "–"
+    return f"{metres / 1000:,.0f} km" if metres >= KILOMETRES_FROM_M else f"{metres:,.0f} m"
 
 
 @register.filter

@@ -466,7 +466,10 @@ def test_files_of_a_run_are_made_on_its_page_and_over_the_api(run, client, monke
     assert client.post(f"/api/v1/runs/{run.pk}/files").status_code == 201
     given.work(artefacts.find_job(run), artefacts.prepare)
     told = client.get(f"/api/v1/runs/{run.pk}/files").json()
-    assert (told["state"], sorted(told["files"])) == ("done", ["bundle", "card", "item", "report", "weights", "words"])
+    assert (told["state"], sorted(told["files"])) == (
+        "done",
+        ["bundle", "card", "domain", "item", "report", "weights", "words"],
+    )
     page = read_page(client, "files", run.pk)
     assert "There is no such form." in page
     assert "model-index" not in page
