@@ -65,6 +65,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_honest_people_are_never_flagged(script):
     for seed in range(8):

@@ -119,6 +119,7 @@ def store_but_lose_the_answer(route: Route) -> None:
     cut(route)
 
 
+@pytest.mark.slow
 def test_a_cut_network_loses_and_doubles_no_vote(page: Page) -> None:
     rows = [(press(page, "1"), 0, "answer", "1", True, "")]
     wait_sent(page)
@@ -195,6 +196,7 @@ def test_a_server_that_asks_to_wait_is_asked_again_and_only_later(page: Page) ->
     assert len(asked) == 3
 
 
+@pytest.mark.slow
 def test_votes_that_wait_are_sent_from_any_vote_page_of_the_same_person(
     page: Page, campaign: Campaign, sign_in: SignIn
 ) -> None:

@@ -43,6 +43,7 @@ def test_the_same_seed_gives_the_same_photos_and_another_gives_others(city, tmp_
     assert sorted(photo.code for photo in files[0]) == sorted(FRONTS)
 
 
+@pytest.mark.slow
 def test_places_lie_inside_the_city(city, tmp_path):
     from pyproj import Transformer
 
@@ -53,6 +54,7 @@ def test_places_lie_inside_the_city(city, tmp_path):
         assert 0 < city.origin[1] - y < city.size_px * PIXEL_M
 
 
+@pytest.mark.slow
 def test_posts_are_read_with_every_planted_thing_taken_out(city, tmp_path):
     path, truth = write_posts(city, tmp_path, count=120, seed=4)
     rows = read_posts(path)

@@ -83,6 +83,7 @@ def test_64_writers_fill_twenty_rounds_exactly():
         fill_round()
 
 
+@pytest.mark.slow
 def test_fifty_equal_posts_at_once_are_one_vote_with_one_receipt():
     project = given.project()
     campaign = given.campaign(project)

@@ -65,6 +65,7 @@ def test_a_cube_that_states_no_wavelengths_is_drawn_in_three_of_its_bands(tmp_pa
     assert np.ptp(drawn[..., :3]) > 100
 
 
+@pytest.mark.slow
 def test_points_are_drawn_from_above_in_the_patchs_own_square(patch, tmp_path):
     take_file(region=patch.region, path=shown.write_points(tmp_path / "town.las"))
     drawn = draw(patch, "lidar", "classes")

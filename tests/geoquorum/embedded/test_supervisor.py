@@ -62,6 +62,7 @@ def test_a_killed_service_is_started_again_and_both_changes_are_said(tmp_path: P
     assert any("ended (killed by SIGKILL); again in 0.25 s" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_service_that_keeps_ending_is_tried_at_growing_intervals(tmp_path: Path) -> None:
     said: list[str] = []
     code = f"import pathlib, sys, time; f = pathlib.Path({str(tmp_path / 'once')!r}); "

@@ -113,6 +113,7 @@ def test_a_job_beyond_its_time_limit_is_stopped_at_the_next_check(db: None) -> N
     assert (job.state, job.reason) == (JobState.FAILED, "Timeout: took longer than its limit of 1 s.")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_heartbeat_holds_a_short_lease_shows_progress_and_hears_the_cancel(settings: Any) -> None:
     settings.JOB_LEASE_S = 2

@@ -225,6 +225,7 @@ def test_another_benchmark_on_these_samples_is_no_way_around(version, contest, c
     assert sent.status_code == 403
 
 
+@pytest.mark.slow
 def test_no_address_tells_an_expert_a_label_of_the_split(version, contest, run, tmp_path, client):
     """Every GET of the resolver with this contest's numbers, once with the true codes and once with others.
 
