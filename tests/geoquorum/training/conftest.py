@@ -27,3 +27,16 @@ def tiny() -> dict[str, Any]:
 def quick_looks(monkeypatch):
     """The launcher looks ten times a second."""
     monkeypatch.setattr(launcher, "POLL_S", 0.1)
+
+
+@pytest.fixture(scope="module")
+def run(shared_rows, tiny):
+    """Trained on one city, chosen by another, tested on the third."""
+    from geoquorum.training import services  # models: not before Django is set up
+    from tests import given
+
+    version = given.version(given.project(), cities=3)
+    made = services.start_run(version=version, task="lcz", by=None, changes=tiny)
+    given.work(made.job, services.execute_run)
+    made.refresh_from_db()
+    return made

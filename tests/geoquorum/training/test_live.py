@@ -14,6 +14,7 @@ from geoquorum.training import live, told_samples
 from geoquorum.training.models import Run, RunState
 from geoquorum.training.services import start_run
 from tests import given
+from tests.geoquorum.training.pages import log_in
 
 pytestmark = pytest.mark.django_db
 
@@ -54,11 +55,6 @@ def tell(run, **changes):
         ],
     } | changes  # fmt: skip
     Path(run.folder, told_samples.FILE).write_text(json.dumps(values))
-
-
-def log_in(client, run, role="curator"):
-    client.force_login(given.member(run.project, role))
-    return client
 
 
 def read_page(client, run, name="progress"):
