@@ -16,11 +16,28 @@ from fusion.engine.head import Head, Inputs, TargetInfo, describe_target
 from fusion.engine.network import FusionNetwork
 from fusion.engine.option import Option
 from fusion.engine.parallel import Processes
+from fusion.engine.schedule import make_optimizer
 from fusion.engine.symmetries import Rows
 from fusion.engine.tally import ADVICE, DivergedError
 from fusion.engine.targets import TargetReader
 from fusion.pack import Pack
 from fusion.run import RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What a run is to learn from, before its target is known: the pack's target `name`, the task's head and scheme.
+
+    `options` are those of head and objective, `rows` the training samples.
+    """
+
+    pack: Pack
+    name: str
+    head: Head
+    scheme: str | None
+    inputs: Inputs
+    options: Mapping[str, Any]
+    rows: Rows
 
 
 @dataclass(kw_only=True)
@@ -90,6 +107,13 @@ def validate_own(learner: Learner, network: FusionNetwork, batch: Batch) -> tupl
     return learner.head.loss(outputs.float(), batch.target), outputs.float()
 
 
+def make_one(
+    network: FusionNetwork, parts: Mapping[str, nn.Module], spec: RunSpec, options: Mapping[str, Any]
+) -> dict[str, Optimizer]:
+    """One optimiser over all parameters of the network."""
+    return {"main": make_optimizer(spec, network.parameters())}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Objective:
     """A way of learning. `take_step` answers loss and outputs, detached; it asks the learner for backward and steps.
@@ -97,7 +121,7 @@ class Objective:
     So an objective with several optimisers needs no other training loop. The options in a spec's `objective` are its
     own and the head's.
 
-    describe_target (pack, spec, head, scheme, inputs, options, train rows) -> TargetInfo; `spec.target` names it.
+    describe_target (lesson) -> TargetInfo: what is learned, or SpecError where the objective cannot learn it.
     open_target     (pack, head bound to the target, target, inputs) -> TargetReader.
     make_parts      (target, inputs, options) -> modules beside the network that learn too (a critic), by name: the
                     learner holds them, each checkpoint keeps them.
@@ -109,27 +133,20 @@ class Objective:
     name: str
     title: str
     options: Mapping[str, Option] = field(default_factory=dict)
-    describe_target: Callable[[Pack, RunSpec, Head, str | None, Inputs, Mapping[str, Any], Rows], TargetInfo]
+    describe_target: Callable[[Lesson], TargetInfo]
     open_target: Callable[[Pack, Head, TargetInfo, Inputs], TargetReader]
     make_parts: Callable[[TargetInfo, Inputs, Mapping[str, Any]], dict[str, nn.Module]] = lambda *_: {}
     make_optimizers: Callable[
         [FusionNetwork, Mapping[str, nn.Module], RunSpec, Mapping[str, Any]], dict[str, Optimizer]
-    ]
+    ] = make_one
     take_step: Callable[[Learner, Batch], tuple[Tensor, Tensor]]
     validate: Callable[[Learner, FusionNetwork, Batch], tuple[Tensor, Tensor]] = validate_own
 
 
-def describe_own(
-    pack: Pack,
-    spec: RunSpec,
-    head: Head,
-    scheme: str | None,
-    inputs: Inputs,
-    options: Mapping[str, Any],
-    rows: Rows,
-) -> TargetInfo:
+def describe_own(lesson: Lesson) -> TargetInfo:
     """The target that the spec names, as the head sees it: what all but those do that learn from the inputs."""
-    return describe_target(pack, spec.target, head, scheme, inputs, options, rows)
+    words = (lesson.pack, lesson.name, lesson.head, lesson.scheme, lesson.inputs, lesson.options, lesson.rows)
+    return describe_target(*words)
 
 
 def open_own(pack: Pack, head: Head, target: TargetInfo, inputs: Inputs) -> TargetReader:

@@ -18,7 +18,7 @@ from fusion.engine.fit import check_batch, check_mixing, check_output, check_pat
 from fusion.engine.head import Head, TargetInfo
 from fusion.engine.network import FusionNetwork
 from fusion.engine.normalise import InputSpec, describe_inputs
-from fusion.engine.objective import Learner, Objective
+from fusion.engine.objective import Learner, Lesson, Objective
 from fusion.engine.option import read_options
 from fusion.engine.parallel import Processes, join_processes
 from fusion.engine.shared_norm import share_statistics
@@ -67,7 +67,10 @@ def _put_together(spec: RunSpec, pack: Pack, device: torch.device, processes: Pr
     kind, objective = heads.find(task.head), objectives.find(str(spec.objective["name"]))
     options = read_options("objective", {**kind.options, **objective.options}, spec.objective)
     train = pack.indices("train", having=[part.name for part in inputs])
-    target = objective.describe_target(pack, spec, kind, task.scheme, inputs, options, train)
+    lesson = Lesson(
+        pack=pack, name=spec.target, head=kind, scheme=task.scheme, inputs=inputs, options=options, rows=train
+    )
+    target = objective.describe_target(lesson)
     head = heads.open_head(target)
     check_output(spec, head, target)
     check_mixing(spec, head, inputs)

@@ -17,36 +17,26 @@ from torch.optim import Optimizer
 
 from fusion.engine.critic import PatchCritic, measure_penalty
 from fusion.engine.dataset import Batch
-from fusion.engine.head import Head, Inputs, TargetInfo, find_output, open_head
+from fusion.engine.head import Inputs, TargetInfo, find_output, open_head
 from fusion.engine.input_rows import stack_inputs
 from fusion.engine.network import FusionNetwork
-from fusion.engine.objective import Learner, Objective, describe_own, open_own
+from fusion.engine.objective import Learner, Lesson, Objective, describe_own, open_own
 from fusion.engine.option import Option
 from fusion.engine.schedule import make_optimizer
-from fusion.engine.symmetries import Rows
 from fusion.errors import SpecError
-from fusion.pack import Pack
 from fusion.run import RunSpec
 
 
-def describe_target(
-    pack: Pack,
-    spec: RunSpec,
-    head: Head,
-    scheme: str | None,
-    inputs: Inputs,
-    options: Mapping[str, Any],
-    rows: Rows,
-) -> TargetInfo:
+def describe_target(lesson: Lesson) -> TargetInfo:
     """The target that the spec names, where its head can paint it as maps."""
-    target = describe_own(pack, spec, head, scheme, inputs, options, rows)
-    if head.paint is None or find_output(head, target) != "map":
+    target = describe_own(lesson)
+    if lesson.head.paint is None or find_output(lesson.head, target) != "map":
         raise SpecError(f"objective 'adversarial' learns maps of head mask or field; {target.name!r} is none.")
-    smallest = min(inputs[0].shape[-2:])
-    if smallest < 2 ** options["critic_layers"]:
+    smallest = min(lesson.inputs[0].shape[-2:])
+    if smallest < 2 ** lesson.options["critic_layers"]:
         raise SpecError(
-            f"objective.critic_layers is {options['critic_layers']}: that many halvings need "
-            f"{2 ** options['critic_layers']} pixels, the inputs have {smallest}. Take fewer."
+            f"objective.critic_layers is {lesson.options['critic_layers']}: that many halvings need "
+            f"{2 ** lesson.options['critic_layers']} pixels, the inputs have {smallest}. Take fewer."
         )
     return target
 

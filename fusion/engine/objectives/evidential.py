@@ -13,39 +13,25 @@ batch statistics. Measured on made-up cities (tests.benchmarks.unseen_city) this
 they were never shown, and most other zones worse than without: it is off unless asked for.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from fusion.engine.dataset import Batch
-from fusion.engine.head import Head, Inputs, TargetInfo
-from fusion.engine.objective import Learner, Objective, describe_own, open_own
-from fusion.engine.objectives.supervised import make_optimizers
+from fusion.engine.head import TargetInfo
+from fusion.engine.objective import Learner, Lesson, Objective, describe_own, open_own
 from fusion.engine.option import Option
-from fusion.engine.symmetries import Rows
 from fusion.errors import SpecError
-from fusion.pack import Pack
-from fusion.run import RunSpec
 
 SPREAD = 1.0  # standard deviation of the logarithm of a stranger's brightness in a band
 LOGIT_LIMIT = 12.0  # concentrations from 6e-6 to 160 000: beyond, the gamma functions lose their digits
 
 
-def describe_target(
-    pack: Pack,
-    spec: RunSpec,
-    head: Head,
-    scheme: str | None,
-    inputs: Inputs,
-    options: Mapping[str, Any],
-    rows: Rows,
-) -> TargetInfo:
+def describe_target(lesson: Lesson) -> TargetInfo:
     """The pack's classes; SpecError for every other shape of target."""
-    if head.name != "classes":
-        raise SpecError(f"objective evidential learns classes; the task's head is {head.name!r}. Name another one.")
-    return describe_own(pack, spec, head, scheme, inputs, options, rows)
+    if lesson.head.name != "classes":
+        name = lesson.head.name
+        raise SpecError(f"objective evidential learns classes; the task's head is {name!r}. Name another one.")
+    return describe_own(lesson)
 
 
 def take_step(learner: Learner, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -108,6 +94,5 @@ OBJECTIVE = Objective(
     },
     describe_target=describe_target,
     open_target=open_own,
-    make_optimizers=make_optimizers,
     take_step=take_step,
 )

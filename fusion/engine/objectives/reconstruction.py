@@ -6,44 +6,30 @@ and only they are to be given back, as masked autoencoders learn (He et al. 2022
 Needs head `field` and a network that gives maps. Reports are about whole inputs, without holes.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from fusion.engine.dataset import Batch
-from fusion.engine.head import Head, Inputs, TargetInfo
+from fusion.engine.head import TargetInfo
 from fusion.engine.holes import cut_holes, draw_holes
 from fusion.engine.network import FusionNetwork
 from fusion.engine.normalise import InputSpec
-from fusion.engine.objective import Learner, Objective, open_own
+from fusion.engine.objective import Learner, Lesson, Objective, open_own
 from fusion.engine.option import Option
-from fusion.engine.schedule import make_optimizer
-from fusion.engine.symmetries import Rows
 from fusion.errors import SpecError
-from fusion.pack import Pack
-from fusion.run import RunSpec
 
 SEED = 0  # of the holes in validation, so that losses of epochs can be compared
 
 
-def describe_target(
-    pack: Pack,
-    spec: RunSpec,
-    head: Head,
-    scheme: str | None,
-    inputs: Inputs,
-    options: Mapping[str, Any],
-    rows: Rows,
-) -> TargetInfo:
+def describe_target(lesson: Lesson) -> TargetInfo:
     """A field of all bands of the inputs, in units of their normalised values."""
-    if head.name != "field":
-        raise SpecError(f"objective 'reconstruction' gives back a field; the task's head is {head.name!r}.")
-    if options.get("variance") or options.get("loss", "l2") != "l2":
+    if lesson.head.name != "field":
+        raise SpecError(f"objective 'reconstruction' gives back a field; the task's head is {lesson.head.name!r}.")
+    if lesson.options.get("variance") or lesson.options.get("loss", "l2") != "l2":
         raise SpecError("objective: reconstruction is learned by squares alone; leave loss l2 and variance false.")
-    bands = tuple(name for part in inputs for name in _name_bands(part))
+    bands = tuple(name for part in lesson.inputs for name in _name_bands(part))
     return TargetInfo(
         name="",
         head="field",
@@ -52,7 +38,7 @@ def describe_target(
         unit="standard deviations",
         mean=(0.0,) * len(bands),
         std=(1.0,) * len(bands),
-        arrays=tuple(part.name for part in inputs),
+        arrays=tuple(part.name for part in lesson.inputs),
         options={"loss": "l2", "variance": False},
     )
 
@@ -65,13 +51,6 @@ def _name_bands(part: InputSpec) -> Sequence[str]:
         own = part.bands if dim == "band" else [f"{dim} {place}" for place in range(count)]
         names = [f"{before} {after}" for before in names for after in own]
     return names
-
-
-def make_optimizers(
-    network: FusionNetwork, parts: Mapping[str, nn.Module], spec: RunSpec, options: Mapping[str, Any]
-) -> dict[str, Optimizer]:
-    """One optimiser over all parameters."""
-    return {"main": make_optimizer(spec, network.parameters())}
 
 
 def measure(
@@ -113,7 +92,6 @@ OBJECTIVE = Objective(
     },
     describe_target=describe_target,
     open_target=open_own,
-    make_optimizers=make_optimizers,
     take_step=take_step,
     validate=validate,
 )

@@ -6,6 +6,7 @@ import torch
 from scipy.stats import dirichlet
 
 from fusion.engine import head as heads
+from fusion.engine.objective import Lesson
 from fusion.engine.objectives.evidential import describe_target, measure_evidence, measure_flatness, spoil
 from fusion.engine.setup import prepare_run
 from fusion.errors import SpecError
@@ -46,7 +47,9 @@ def test_only_classes_are_learned_by_evidence(make_spec):
         prepare_run(RunSpec.from_json(make_spec(objective={"name": "evidential"}))).learner.options["flatness"] == 0.1
     )
     with pytest.raises(SpecError, match="objective evidential learns classes; the task's head is 'field'"):
-        describe_target(None, None, heads.find("field"), None, (), {}, None)
+        describe_target(
+            Lesson(pack=None, name="", head=heads.find("field"), scheme=None, inputs=(), options={}, rows=None)
+        )
 
 
 def test_strangers_are_the_same_samples_in_impossible_colours_and_move_no_batch_statistics(make_spec):

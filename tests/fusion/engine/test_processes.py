@@ -51,7 +51,7 @@ def run_alone(folder, words):
     ids=["plain", "everything"],
 )
 def test_two_processes_learn_what_one_does(tmp_path, make_spec, words):
-    """Show 8: the same global batch (18 samples, so 10 and 8 where mixup keeps pairs) in a network with batch
+    """The same global batch (18 samples, so 10 and 8 where mixup keeps pairs) in a network with batch
     normalisation and without dropout, whose draws differ by process. Every loss agrees within 1e-5 of itself."""
     network = {"name": "sen2lcz", "width": 4, "depth": 5, "dropout": 0.0}
     words = make_spec(epochs=3, batch_size=18, optimizer="adamw", network=network, select_by="last", **words)

@@ -1,9 +1,11 @@
-"""Show 9: a task costs one file; it is offered on the version's page, trains and is evaluated."""
+"""A task costs one file: that of the README is offered on the version's page, trains and is evaluated."""
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.urls import reverse
@@ -16,24 +18,13 @@ from tests import given
 
 pytestmark = pytest.mark.django_db
 
-TASK = '''
-"""Built or not, as somebody wants to know it: one file beside the project."""
+README = Path(__file__).parents[3] / "README.md"
 
-from fusion.task import Task
 
-TASK = Task(
-    name="own_zones",
-    title="Zones of our own",
-    modalities=("sentinel2",),
-    target="",
-    head="classes",
-    scheme="lcz17",
-    network="sen2lcz",
-    objective="supervised",
-    metric="oa",
-    defaults={"network": {"name": "sen2lcz", "width": 4, "depth": 5}, "epochs": 2},
-)
-'''
+def read_example() -> str:
+    """The task that the README shows."""
+    [text] = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    return text
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +36,7 @@ def version(shared_rows):
 def own_task(tmp_path, monkeypatch):
     """The file in a folder that the environment names."""
     (tmp_path / "kinds" / "tasks").mkdir(parents=True)
-    (tmp_path / "kinds" / "tasks" / "own_zones.py").write_text(TASK)
+    (tmp_path / "kinds" / "tasks" / "own_zones.py").write_text(read_example())
     monkeypatch.setenv("GEOQUORUM_KINDS", str(tmp_path / "kinds"))
     registry.list_names.cache_clear()
     yield "own_zones"
