@@ -170,10 +170,15 @@ def measure(folder: Path) -> int:
 
 
 def _shorten(log: Path) -> None:
-    """Keep the end. The child appends, so that what it writes next stands behind that."""
+    """Keep the end. The child appends, so that what it writes next stands behind that.
+
+    What it writes in the instant between the last read and the cut is lost with the middle of the log.
+    """
     with log.open("r+b") as file:
         file.seek(-KEPT_LOG_BYTES, os.SEEK_END)
-        end = file.read()
+        end = b""
+        while more := file.read():
+            end += more
         file.truncate(0)
     with log.open("ab") as file:
         file.write(b"... earlier lines were left out\n" + end[end.find(b"\n") + 1 :])

@@ -144,7 +144,7 @@ def test_a_long_log_keeps_its_end(child, monkeypatch):
     assert outcome.cause == "the last words"
     text = (folder / "train.log").read_text()
     assert len(text) < 2_000
-    assert "line 3000 of many" in text
+    assert text.startswith("... earlier lines were left out\nline ")
 
 
 @pytest.mark.parametrize(("name", "said"), [("EVENTS_BYTES", "tells more than"), ("", "GEOQUORUM_RUN_FOLDER_MB")])
