@@ -10,8 +10,8 @@ Strangers. Every zone is left out of training in turn, with all cells of which i
 trained in; in the others, cells that are mostly of it are the strangers, cells without it the known. AUROC of the
 distance to neighbours, of energy and of the Dirichlet's spread, and of two common scores beside them: one minus the
 highest probability, and entropy; over all cells, and over plain ones alone (mixed cells are in doubt for experts too).
-Of three networks with the usual objective that answer as one, and of the first alone by its neighbours; `--objectives`
-adds two that learn evidence (objective `evidential`), one of them shown impossible samples as well.
+Of a network with the usual objective; `--objectives` adds two that learn evidence (objective `evidential`), one of them
+shown impossible samples as well, and `--members` has several networks answer as one.
 """
 
 import argparse
@@ -42,9 +42,7 @@ LEFT_OUT_SHARE = 0.1  # a cell with more of the unseen class is not learned from
 PLAIN_SHARE = 0.8  # of its main class, above which a cell is plain: the others are strange to experts as well
 HELD_BLOCKS = 0.25  # of the trained cities' blocks, for calibration there
 STRANGER_FOLDS = 6  # one of so many cities is not trained in where a class is left out
-SCORES = (
-    "neighbours", "neighbours_of_one", "energy", "dirichlet", "one_minus_highest", "entropy", "mutual_information",
-)  # fmt: skip
+SCORES = ("neighbours", "energy", "dirichlet", "one_minus_highest", "entropy")
 CALIBRATIONS = ("other_cities", "by_city", "trained_cities", "exchangeable")
 OBJECTIVES: dict[str, Row] = {
     "supervised": {"name": "supervised", "target": "distribution"},
@@ -157,8 +155,8 @@ def _separate(cities: VotedCities, rows: Array, scores: Array, known: int) -> li
     return _write(out_of_domain.measure_separation(scores[:known], scores[known:], **blocks))
 
 
-def ask(folders: Sequence[Path], pack: Pack, arrays: dict[str, Array]) -> tuple[Array, Array, Array]:
-    """Logits [members, n, 17] of trained runs, and distances [n] to neighbours of all as one and of the first alone."""
+def ask(folders: Sequence[Path], pack: Pack, arrays: dict[str, Array]) -> tuple[Array, Array]:
+    """Logits [members, n, 17] of trained runs that answer as one, and their distances [n] to neighbours."""
     from fusion.engine.dataset import MemoryArray
     from fusion.engine.predictor import find_checkpoint, open_predictor
     from fusion.engine.strangeness import Gauge, keep_domain
@@ -166,32 +164,23 @@ def ask(folders: Sequence[Path], pack: Pack, arrays: dict[str, Array]) -> tuple[
 
     networks = tuple(open_predictor(find_checkpoint(folder)[0], device="cpu", threads=1) for folder in folders)
     domains = tuple(keep_domain(one, pack, BATCH, seed=0) for one in networks)
+    ensemble = Ensemble(networks=networks, gauge=Gauge(method="neighbours", domains=domains))
     stored = {name: MemoryArray(values=values) for name, values in arrays.items()}
     rows = np.arange(len(next(iter(arrays.values()))), dtype=np.int64)
-    together = Ensemble(networks=networks, gauge=Gauge(method="neighbours", domains=domains))
-    alone = Ensemble(networks=networks[:1], gauge=Gauge(method="neighbours", domains=domains[:1]))
-    logits, distances, own = [], [], []
-    for first in range(0, len(rows), BATCH):
-        outputs, distance = together.ask_and_gauge(stored, rows[first : first + BATCH])
-        logits.append(np.stack([output.numpy() for output in outputs]))
-        distances.append(distance)
-        own.append(alone.ask_and_gauge(stored, rows[first : first + BATCH])[1])
-    return np.concatenate(logits, axis=1), np.concatenate(distances), np.concatenate(own)
+    parts = [ensemble.ask_and_gauge(stored, rows[first : first + BATCH]) for first in range(0, len(rows), BATCH)]
+    logits = [np.stack([output.numpy() for output in outputs]) for outputs, _ in parts]
+    return np.concatenate(logits, axis=1), np.concatenate([distance for _, distance in parts])
 
 
-def score_all(logits: Array, distance: Array, distance_of_one: Array) -> dict[str, Array]:
+def score_all(logits: Array, distance: Array) -> dict[str, Array]:
     """Every score of strangeness from members' logits [members, n, k] and distances [n]."""
-    shares = softmax(logits.astype(np.float64), axis=2)
-    mean = shares.mean(axis=0)
-    entropy, expected = -xlogy(mean, mean).sum(axis=1), -xlogy(shares, shares).sum(axis=2).mean(axis=0)
+    mean = softmax(logits.astype(np.float64), axis=2).mean(axis=0)
     return {
         "neighbours": distance,
-        "neighbours_of_one": distance_of_one,
         "energy": np.mean([out_of_domain.score_strangeness(own, "energy") for own in logits], axis=0),
         "dirichlet": np.mean([out_of_domain.score_strangeness(own, "dirichlet") for own in logits], axis=0),
         "one_minus_highest": 1 - mean.max(axis=1),
-        "entropy": entropy,
-        "mutual_information": entropy - expected,
+        "entropy": -xlogy(mean, mean).sum(axis=1),
     }
 
 
@@ -217,46 +206,45 @@ def _write(found: dict[str, float | None]) -> list[float | None]:
     return [None if found[key] is None else round(float(found[key] or 0), 3) for key in ("value", "low", "high")]
 
 
-def run_seed(arguments: argparse.Namespace, seed: int) -> tuple[list[Row], list[Row]]:
-    """Coverage in every held-out city of a world, and every class as a stranger, as this seed is asked for them."""
-    cities = voted_cities.make_cities(seed, arguments.cities, arguments.cells)
-    rows, strangers = [], []
-    for fold in range(FOLDS) if seed in arguments.seeds else ():
+def run_coverage(arguments: argparse.Namespace, seed: int) -> list[Row]:
+    """Coverage in every held-out city of a world."""
+    cities, rows = voted_cities.make_cities(seed, arguments.cities, arguments.cells), []
+    for fold in range(FOLDS):
         with tempfile.TemporaryDirectory(prefix="unseen-") as folder:
             rows += measure_coverage(cities, seed, fold, Path(folder), arguments.epochs)
         print(json.dumps({"seed": seed, "fold": fold, **summarise(rows, "other_cities")}), flush=True)
-    codes = (arguments.classes or schemes.find("lcz17").codes) if seed in arguments.stranger_seeds else ()
+    return rows
+
+
+def run_strangers(arguments: argparse.Namespace, seed: int) -> list[Row]:
+    """Every class of a world as a stranger."""
+    cities, rows = voted_cities.make_cities(seed, arguments.cities, arguments.stranger_cells), []
+    codes = arguments.classes or schemes.find("lcz17").codes
     for objective, code in itertools.product(arguments.objectives, codes):
         with tempfile.TemporaryDirectory(prefix="unseen-") as folder:
             words = (Path(folder), arguments.epochs, arguments.members)
-            strangers.append(measure_strangers(cities, seed, code, objective, *words))
-        print(json.dumps(strangers[-1]), flush=True)
-    return rows, strangers
+            rows.append(measure_strangers(cities, seed, code, objective, *words))
+        print(json.dumps(rows[-1]), flush=True)
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="of coverage; a minute or two each")
     parser.add_argument(
-        "--stranger-seeds",
-        type=int,
-        nargs="*",
-        default=[1, 2, 3],
-        help="leave classes out; 5 minutes each and objective",
+        "--stranger-seeds", type=int, nargs="*", default=[1, 2], help="leave classes out; 12 minutes each and objective"
     )
     parser.add_argument("--objectives", nargs="+", choices=tuple(OBJECTIVES), default=["supervised"])
     parser.add_argument("--classes", nargs="*", default=[], help="those left out in turn; all where none is named")
     parser.add_argument("--cities", type=int, default=18, help="a third of them trained in by each network")
     parser.add_argument("--cells", type=int, default=10, help="cells along a side of a city")
-    parser.add_argument("--members", type=int, default=3, help="networks that answer as one where a class is left out")
+    parser.add_argument("--stranger-cells", type=int, default=14, help="the same where a class is left out")
+    parser.add_argument("--members", type=int, default=1, help="networks that answer as one where a class is left out")
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
     arguments = parser.parse_args()
     started = time.perf_counter()
-    rows: list[Row] = []
-    strangers: list[Row] = []
-    for seed in sorted({*arguments.seeds, *arguments.stranger_seeds}):
-        found, strange = run_seed(arguments, seed)
-        rows, strangers = rows + found, strangers + strange
+    rows = [row for seed in arguments.seeds for row in run_coverage(arguments, seed)]
+    strangers = [row for seed in arguments.stranger_seeds for row in run_strangers(arguments, seed)]
     coverage = {name: summarise(rows, name) for name in CALIBRATIONS} if rows else {}
     means = {name: found["coverage"][0] for name, found in coverage.items()}
     ours = means.pop("other_cities", None)
@@ -280,6 +268,7 @@ def main() -> None:
             "cities": arguments.cities,
             "cells": arguments.cells,
             "epochs": arguments.epochs,
+            "stranger_cells": arguments.stranger_cells,
             "members": arguments.members,
             "seconds": round(time.perf_counter() - started),
         },
