@@ -10,8 +10,8 @@ Strangers. Every zone is left out of training in turn, with all cells of which i
 trained in; in the others, cells that are mostly of it are the strangers, cells without it the known. AUROC of the
 distance to neighbours, of energy and of the Dirichlet's spread, and of two common scores beside them: one minus the
 highest probability, and entropy; over all cells, and over plain ones alone (mixed cells are in doubt for experts too).
-Of a network with the usual objective; `--objectives` adds two that learn evidence (objective `evidential`), one of them
-shown impossible samples as well, and `--members` has several networks answer as one.
+Of three networks with the usual objective that answer as one; `--objectives` adds two that learn evidence (objective
+`evidential`), one of them shown impossible samples as well.
 """
 
 import argparse
@@ -232,14 +232,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="of coverage; a minute or two each")
     parser.add_argument(
-        "--stranger-seeds", type=int, nargs="*", default=[1, 2], help="leave classes out; 12 minutes each and objective"
+        "--stranger-seeds", type=int, nargs="*", default=[1, 2], help="leave classes out; half an hour each"
     )
     parser.add_argument("--objectives", nargs="+", choices=tuple(OBJECTIVES), default=["supervised"])
     parser.add_argument("--classes", nargs="*", default=[], help="those left out in turn; all where none is named")
     parser.add_argument("--cities", type=int, default=18, help="a third of them trained in by each network")
     parser.add_argument("--cells", type=int, default=10, help="cells along a side of a city")
     parser.add_argument("--stranger-cells", type=int, default=14, help="the same where a class is left out")
-    parser.add_argument("--members", type=int, default=1, help="networks that answer as one where a class is left out")
+    parser.add_argument("--members", type=int, default=3, help="networks that answer as one where a class is left out")
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
     arguments = parser.parse_args()
     started = time.perf_counter()
