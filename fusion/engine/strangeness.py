@@ -43,7 +43,7 @@ class Domain:
     def measure(self, features: Tensor) -> Tensor:
         """Distance [n] of features [n, d] to the tenth nearest of training, in standard deviations."""
         placed = (features.float().cpu() - self.mean) @ self.whitening
-        return torch.cdist(placed, self.features).kthvalue(NEIGHBOURS, dim=1).values
+        return torch.cdist(placed, self.features).topk(NEIGHBOURS, dim=1, largest=False).values[:, -1]
 
 
 @dataclass(frozen=True, kw_only=True)
