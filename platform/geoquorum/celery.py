@@ -20,8 +20,8 @@ class JobInTurn(Task):
     abstract = True
 
     def __call__(self, job_id: str) -> None:
-        from geoquorum.queue.turns import claim_turn  # the apps are ready by now
-        from geoquorum.queue.work import worker_name
+        from geoquorum.queue.claims import worker_name  # the apps are ready by now
+        from geoquorum.queue.turns import claim_turn
 
         job = claim_turn(job_id, worker_name(), kinds=self.app.tasks)
         if job is not None:

@@ -1,5 +1,7 @@
 """A claim: the right to run one job for a while. Who lost it is refused by the fence, a token new with each claim."""
 
+import os
+import socket
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -48,6 +50,11 @@ class TimeLimit(Interrupted):
 
 class Retry(GeoquorumError):  # noqa: N818
     """A service raises it when another attempt may succeed; counted like every attempt."""
+
+
+def worker_name() -> str:
+    """Machine and process, as the row shows them."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def claim_job(job_id: uuid.UUID | str, worker: str) -> Job | None:

@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import signal
-import socket
 import threading
 import time
 import uuid
@@ -145,15 +144,10 @@ def run_claimed(job_id: str | uuid.UUID | Job, service: Service) -> bool:
 
 def _claim(job_id: str | uuid.UUID) -> Job | None:
     try:
-        return claims.claim_job(job_id, worker_name())
+        return claims.claim_job(job_id, claims.worker_name())
     except claims.NoDevice as busy:
         log.info("%s", busy)
         return None
-
-
-def worker_name() -> str:
-    """Machine and process, as the row shows them."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _outcome(job: Job, claim: Claim, service: Service) -> Callable[[], None]:

@@ -4,6 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+PRUNED = "Pruned"  # how the reason of a trial begins that was ended because others did better
+
 
 class RunState(models.TextChoices):
     QUEUED = "queued", _("queued")

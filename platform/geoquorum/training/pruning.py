@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from geoquorum.queue.services import Cancelled
-from geoquorum.training.models import Run
-
-PRUNED = "Pruned"  # how the reason of such a trial begins
+from geoquorum.training.models import PRUNED, Run
 
 
 class Pruned(Cancelled):

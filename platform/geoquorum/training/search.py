@@ -21,8 +21,7 @@ from geoquorum.releases.models import DatasetVersion
 from geoquorum.training import services
 from geoquorum.training.launcher import launch
 from geoquorum.training.limits import check_asked, check_room
-from geoquorum.training.models import Run, RunState
-from geoquorum.training.pruning import PRUNED
+from geoquorum.training.models import PRUNED, Run, RunState
 from geoquorum.training.search_space import Dimension, read_space, set_value
 
 KIND = "geoquorum.training.jobs.search"

@@ -18,8 +18,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState, create_trial
 
 from fusion import task as tasks
-from geoquorum.training.models import Run, RunState
-from geoquorum.training.pruning import PRUNED
+from geoquorum.training.models import PRUNED, Run, RunState
 from geoquorum.training.search_space import Dimension, read_space
 
 FIRST_TRIALS = 5  # drawn at random before the sampler has anything to go by, and before any is pruned

@@ -41,7 +41,7 @@ def _raise(error: BaseException) -> work.Service:
 def test_a_service_gets_its_row_and_its_result_is_kept(db: None) -> None:
     job = _run(_make(arguments={"number": 20}), lambda job, claim: {"doubled": job.arguments["number"] * 2})
     assert (job.state, job.result, job.attempts) == (JobState.DONE, {"doubled": 40}, 1)
-    assert job.worker == work.worker_name()
+    assert job.worker == claims.worker_name()
     assert job.finished_at is not None
 
 
@@ -184,4 +184,4 @@ def test_a_process_left_by_an_earlier_attempt_is_ended_before_the_next(db: None)
 
 def test_ping_tells_who_answered(db: None) -> None:
     job = _run(_make(arguments={"seconds": 0.3}), services.answer_ping)
-    assert job.result == {"worker": work.worker_name(), "attempts": 1}
+    assert job.result == {"worker": claims.worker_name(), "attempts": 1}
