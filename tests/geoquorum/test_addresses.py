@@ -33,7 +33,7 @@ MAY_CALL = {
     "fusion/sources/stac/addresses.py", "fusion/sources/stac/remote.py",
     "platform/geoquorum/embedded/ports.py", "platform/geoquorum/embedded/postgres.py",
     "platform/geoquorum/embedded/valkey.py", "platform/geoquorum/embedded/processes.py",
-    "platform/geoquorum/embedded/parts.py", "platform/geoquorum/queue/work.py",
+    "platform/geoquorum/embedded/parts.py",
     "platform/geoquorum/queue/devices.py",  # the machine's own name
 }  # fmt: skip
 

@@ -1,7 +1,6 @@
 """A claim: the right to run one job for a while. Who lost it is refused by the fence, a token new with each claim."""
 
 import os
-import socket
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from fusion.errors import GeoquorumError
+from geoquorum.queue.devices import machine_name
 from geoquorum.queue.models import Job, JobState
 from geoquorum.queue.slots import take_slots
 
@@ -54,7 +54,7 @@ class Retry(GeoquorumError):  # noqa: N818
 
 def worker_name() -> str:
     """Machine and process, as the row shows them."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{machine_name()}:{os.getpid()}"
 
 
 def claim_job(job_id: uuid.UUID | str, worker: str) -> Job | None:
