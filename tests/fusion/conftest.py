@@ -40,6 +40,16 @@ def make_arrays(labels: np.ndarray, seed: int, radar_of: np.ndarray | None = Non
     }
 
 
+# A training on the toy pack that takes a second or two and learns something.
+TOY_RUN = {
+    "task": "lcz",
+    "network": {"name": "sen2lcz", "width": 4, "depth": 5},
+    "epochs": 4,
+    "batch_size": 16,
+    "learning_rate": 0.005,
+}
+
+
 def write_toy_pack(
     folder: Path, *, seed: int = 0, radar_of: np.ndarray | None = None, cities: Sequence[str] | None = None
 ) -> Pack:

@@ -16,7 +16,7 @@ from fusion.engine.train import train
 from fusion.errors import CheckpointError, SpecError
 from fusion.pack import ArraySource, Pack, TargetSpec, write_pack
 from fusion.run import EvaluateSpec, RunReport, RunSpec
-from tests.fusion.conftest import write_toy_pack
+from tests.fusion.conftest import TOY_RUN, write_toy_pack
 
 
 def run(folder, words):
@@ -32,16 +32,7 @@ def score(folder, **words):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, toy_pack):
     folder = tmp_path_factory.mktemp("trained")
-    words = {
-        "task": "lcz",
-        "pack": str(toy_pack.folder),
-        "network": {"name": "sen2lcz", "width": 4, "depth": 5},
-        "epochs": 4,
-        "batch_size": 16,
-        "learning_rate": 0.005,
-        "resamples": 50,
-    }
-    return folder, run(folder, words)
+    return folder, run(folder, {**TOY_RUN, "pack": str(toy_pack.folder), "resamples": 50})
 
 
 def test_a_report_holds_scores_baselines_and_the_paired_difference(trained, toy_pack):
