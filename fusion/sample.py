@@ -29,6 +29,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("block", pa.string()),
     ]
 )
+NOT_CAST = (pa.ArrowInvalid, pa.ArrowNotImplementedError)  # a column that does not go into a type
 WKB_TYPES = {1: "Point", 2: "LineString", 3: "Polygon", 4: "MultiPoint", 5: "MultiLineString", 6: "MultiPolygon"}
 
 
@@ -56,7 +57,7 @@ def _column(samples: pa.Table, column: pa.Field) -> pa.Array:
         return pa.nulls(samples.num_rows, column.type)
     try:
         return samples.column(column.name).cast(column.type).combine_chunks()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except NOT_CAST as error:
         raise PackError(f"Column {column.name!r} of the samples is not {column.type}: {error}.") from error
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as parquet
 
 from fusion.errors import BadInputError
 from fusion.lines import BOM, Faults, check_header, clean_header, look_over
+from fusion.sample import NOT_CAST
 
 SUFFIXES = (".csv", ".parquet")
 BLOCK = 1 << 22  # bytes that are parsed at once
@@ -132,7 +133,7 @@ def _cast(file: TableFile, name: str, kind: pa.DataType, faults: Faults) -> pa.C
         column = pc.utf8_trim_whitespace(column)
     try:
         return column.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except NOT_CAST as error:
         row = _find_bad(column, kind)
         told = repr(column[row].as_py())[:60]
         faults.add(file.place(row), f"has {name} {told}, which is no {_say(kind)}")
@@ -158,7 +159,7 @@ def _find_bad(column: pa.ChunkedArray, kind: pa.DataType) -> int:
         try:
             column.slice(first, half).cast(kind)
             first, size = first + half, size - half
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except NOT_CAST:
             size = half
     return first
 
